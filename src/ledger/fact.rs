@@ -1,0 +1,83 @@
+//! The things that can be known of a message.
+
+use serde::{Deserialize, Serialize};
+
+use super::MessageId;
+
+/// One thing that happened to one message.
+///
+/// The first group is counted by the ledger; the second tells the story and
+/// is kept as the last thing known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fact {
+    /// The caller was promised it will be done.
+    Accepted,
+    /// The producer put it on the wire (once per attempt).
+    Sent,
+    /// The broker took it over: a publisher confirm (basic.ack to us).
+    Confirmed,
+    /// The broker refused it (basic.nack to us).
+    Nacked,
+    /// The broker handed it back as unroutable (basic.return).
+    Returned,
+    /// No answer came: neither confirmed nor failed.
+    Unknown,
+    /// A consumer received it for the first time, as the broker tells it.
+    Delivered,
+    /// A consumer received it with `redelivered` set.
+    Redelivered,
+    /// Dead-lettered into the queue that people look after.
+    Parked,
+    /// Given up by its producer, and somebody was told.
+    Reported,
+
+    /// An interceptor dropped a duplicate before it was published.
+    Dropped,
+    /// Its id was marked as handled.
+    Marked,
+    /// Its id was leased: marked as being processed, for a while.
+    Leased,
+    /// Its id was found marked: taken for a duplicate.
+    Seen,
+    /// Its id was found leased by somebody else.
+    Busy,
+    /// Its effect was made and committed: paid, sent, booked.
+    Applied,
+    /// Its effect was undone with its transaction.
+    RolledBack,
+    /// The consumer acked it.
+    Acked,
+    /// The consumer gave it back to the queue.
+    Requeued,
+    /// Fault: the consumer that held it died.
+    Killed,
+    /// Fault: its ack was swallowed on the wire, and the connection cut.
+    AckSwallowed,
+    /// Fault: its confirm was withheld, and the connection cut.
+    ConfirmWithheld,
+    /// Fault: the connection was cut before it reached the broker.
+    CutBeforePublish,
+    /// Fault: the customer sent the request again.
+    Repeated,
+    /// Fault: somebody replayed it later.
+    Replayed,
+    /// Fault: two consumers held a copy of it at the same moment.
+    Met,
+    /// Fault: its publishing id was lower than one already confirmed.
+    Overtaken,
+}
+
+/// Whoever wants to know what happens to messages while it happens.
+///
+/// In the lab that is the ledger and the record; in an application it would
+/// be metrics and tracing. Called synchronously: be quick.
+pub trait Witness: Send + Sync {
+    /// `fact` has just become true of `message`.
+    fn saw(&self, message: MessageId, fact: Fact);
+}
+
+/// Nobody watches.
+impl Witness for () {
+    fn saw(&self, _: MessageId, _: Fact) {}
+}
