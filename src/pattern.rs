@@ -1,0 +1,14 @@
+//! What an application does about it.
+//!
+//! Each file is one small, reusable piece: it says when to use it, what it
+//! costs and what it does not protect from. Nothing here knows the lab; a
+//! file can be lifted into an application. The only type shared with the lab
+//! is the message's id, and [`Witness`](crate::ledger::Witness), through
+//! which an application would feed its metrics.
+
+pub mod consumer;
+pub mod dedup;
+pub mod inbox;
+pub mod intercept;
+pub mod publisher;
+pub mod stream;

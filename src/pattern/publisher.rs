@@ -1,0 +1,271 @@
+//! A publisher that waits for the broker's confirm.
+//!
+//! *When:* whenever a message must not be lost between the application and
+//! the broker. *Cost:* a round trip to the broker per message, or per window
+//! of messages. *Does not protect from:* duplicates. An attempt without an
+//! answer is *unknown*, and whoever sends it again may send it twice.
+//!
+//! Source: RabbitMQ documentation, "Consumer Acknowledgements and Publisher
+//! Confirms", section "Publisher Confirms".
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+};
+use tokio::time::{sleep, timeout};
+
+use crate::ledger::{Fact, MessageId, Witness};
+
+/// A message on its way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The business id, minted once before the first attempt.
+    pub id: MessageId,
+    /// What it says.
+    pub body: Vec<u8>,
+}
+
+/// What the broker said to one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It took the message over.
+    Confirmed,
+    /// It refused it.
+    Nacked,
+    /// It had nowhere to put it.
+    Returned,
+    /// Nothing came: neither confirmed nor failed.
+    Unknown,
+}
+
+/// Every attempt failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{id}: {attempts} attempts, the last one {last:?}")]
+pub struct GaveUp {
+    /// Which message.
+    pub id: MessageId,
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// What was said to the last one.
+    pub last: Answer,
+}
+
+/// Publishes to one queue through the default exchange, persistent and
+/// mandatory, and learns the broker's answer to each attempt.
+///
+/// Reconnects by itself; whatever was in flight when the connection died is
+/// [`Answer::Unknown`]. One publisher uses one channel and must not be shared
+/// between tasks: lapin 4.12 hands confirms to the wrong publish then.
+pub struct ConfirmingPublisher {
+    uri: String,
+    queue: String,
+    witness: Arc<dyn Witness>,
+    confirm_timeout: Duration,
+    link: Option<Link>,
+}
+
+struct Link {
+    channel: Channel,
+    // Dropping it would close the channel's connection.
+    _connection: Connection,
+}
+
+/// How often a connection is tried before an attempt counts as unknown.
+const CONNECT_TRIES: u32 = 5;
+const FIRST_BACKOFF: Duration = Duration::from_millis(10);
+
+impl ConfirmingPublisher {
+    /// A publisher to `queue` at `uri`; connects at the first attempt.
+    pub fn new(
+        uri: impl Into<String>,
+        queue: &str,
+        witness: Arc<dyn Witness>,
+    ) -> Self {
+        Self {
+            uri: uri.into(),
+            queue: queue.to_owned(),
+            witness,
+            confirm_timeout: Duration::from_secs(10),
+            link: None,
+        }
+    }
+
+    /// One attempt.
+    pub async fn publish(&mut self, message: &Outgoing) -> Answer {
+        let answers = self.attempt(std::slice::from_ref(message)).await;
+        answers.first().copied().unwrap_or(Answer::Unknown)
+    }
+
+    /// Attempts until the broker confirms, at most `attempts` times.
+    ///
+    /// # Errors
+    /// [`GaveUp`] when none was confirmed, and at once when the message is
+    /// unroutable: sending it again would not find it a queue.
+    pub async fn publish_until_confirmed(
+        &mut self,
+        message: &Outgoing,
+        attempts: u32,
+    ) -> Result<(), GaveUp> {
+        let mut last = Answer::Unknown;
+        for attempt in 1..=attempts {
+            last = self.publish(message).await;
+            match last {
+                Answer::Confirmed => return Ok(()),
+                Answer::Returned => {
+                    return Err(GaveUp {
+                        id: message.id,
+                        attempts: attempt,
+                        last,
+                    });
+                }
+                Answer::Nacked | Answer::Unknown => {
+                    sleep(backoff(attempt)).await
+                }
+            }
+        }
+        Err(GaveUp { id: message.id, attempts, last })
+    }
+
+    /// Publishes many with at most `window` unanswered at a time; those that
+    /// were not confirmed are attempted again, one by one.
+    ///
+    /// # Errors
+    /// [`GaveUp`] for the first message that could not be confirmed.
+    pub async fn publish_all(
+        &mut self,
+        messages: impl IntoIterator<Item = Outgoing>,
+        window: usize,
+        attempts: u32,
+    ) -> Result<(), GaveUp> {
+        let mut messages = messages.into_iter();
+        loop {
+            let batch: Vec<_> = messages.by_ref().take(window.max(1)).collect();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let answers = self.attempt(&batch).await;
+            for (message, answer) in batch.iter().zip(answers) {
+                if answer != Answer::Confirmed {
+                    self.publish_until_confirmed(message, attempts).await?;
+                }
+            }
+        }
+    }
+
+    /// One attempt for each, pipelined. Returns are matched by message id,
+    /// not by confirm: in lapin 4.12 a return can ride on another's confirm.
+    async fn attempt(&mut self, batch: &[Outgoing]) -> Vec<Answer> {
+        for message in batch {
+            self.witness.saw(message.id, Fact::Sent);
+        }
+        let answers = match self.channel().await {
+            Some(channel) => self.attempt_on(&channel, batch).await,
+            None => vec![Answer::Unknown; batch.len()],
+        };
+        if answers.contains(&Answer::Unknown) {
+            self.link = None;
+        }
+        for (message, answer) in batch.iter().zip(&answers) {
+            self.witness.saw(message.id, fact(*answer));
+        }
+        answers
+    }
+
+    async fn attempt_on(
+        &self,
+        channel: &Channel,
+        batch: &[Outgoing],
+    ) -> Vec<Answer> {
+        let mut publishes = Vec::with_capacity(batch.len());
+        for message in batch {
+            let properties = BasicProperties::default()
+                .with_delivery_mode(2)
+                .with_message_id(message.id.to_string().into());
+            publishes.push(channel.basic_publish(
+                "".into(),
+                self.queue.as_str().into(),
+                BasicPublishOptions { mandatory: true, ..Default::default() },
+                &message.body,
+                properties,
+            ));
+        }
+        let sent = join_all(publishes).await;
+        let mut returned = Vec::new();
+        let mut answers = Vec::with_capacity(batch.len());
+        for publish in sent {
+            let confirmation = match publish {
+                Ok(confirm) => timeout(self.confirm_timeout, confirm).await,
+                Err(error) => Ok(Err(error)),
+            };
+            answers.push(match confirmation {
+                Ok(Ok(Confirmation::Ack(back))) => {
+                    let id = back.and_then(|m| {
+                        m.delivery.properties.message_id().clone()
+                    });
+                    returned.extend(id.map(|id| id.to_string()));
+                    Answer::Confirmed
+                }
+                Ok(Ok(Confirmation::Nack(_))) => Answer::Nacked,
+                Ok(Ok(Confirmation::NotRequested) | Err(_)) | Err(_) => {
+                    Answer::Unknown
+                }
+            });
+        }
+        if !returned.is_empty() {
+            for (message, answer) in batch.iter().zip(&mut answers) {
+                if returned.contains(&message.id.to_string()) {
+                    *answer = Answer::Returned;
+                }
+            }
+        }
+        answers
+    }
+
+    async fn channel(&mut self) -> Option<Channel> {
+        if let Some(link) = &self.link
+            && link.channel.status().connected()
+        {
+            return Some(link.channel.clone());
+        }
+        self.link = None;
+        for attempt in 1..=CONNECT_TRIES {
+            if let Ok(Ok(link)) =
+                timeout(self.confirm_timeout, Link::open(&self.uri)).await
+            {
+                let channel = link.channel.clone();
+                self.link = Some(link);
+                return Some(channel);
+            }
+            sleep(backoff(attempt)).await;
+        }
+        None
+    }
+}
+
+impl Link {
+    async fn open(uri: &str) -> lapin::Result<Self> {
+        let connection =
+            Connection::connect(uri, ConnectionProperties::default()).await?;
+        let channel = connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Self { channel, _connection: connection })
+    }
+}
+
+/// Doubling, at most a second.
+fn backoff(attempt: u32) -> Duration {
+    (FIRST_BACKOFF * 2u32.saturating_pow(attempt.saturating_sub(1).min(10)))
+        .min(Duration::from_secs(1))
+}
+
+fn fact(answer: Answer) -> Fact {
+    match answer {
+        Answer::Confirmed => Fact::Confirmed,
+        Answer::Nacked => Fact::Nacked,
+        Answer::Returned => Fact::Returned,
+        Answer::Unknown => Fact::Unknown,
+    }
+}
