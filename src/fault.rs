@@ -1,0 +1,9 @@
+//! What goes wrong, for real.
+//!
+//! [`wire`] is an AMQP-aware proxy between a client and the broker, which can
+//! strike at a chosen message; [`container`] strikes a whole container.
+//! A fault says when it has struck; a scenario whose fault never struck
+//! proves nothing.
+
+pub mod container;
+pub mod wire;

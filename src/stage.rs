@@ -1,0 +1,106 @@
+//! What a demo stands on: a broker and, where needed, Redis, in containers
+//! started through testcontainers.
+//!
+//! The lab puts a [`Stage`] up, gives each way of each scenario a vhost of
+//! its own on it, and takes it down. Everything made here carries the run's
+//! id as a label, so that whatever happens it can be found and removed
+//! ([`reap`]). Ports are published on the loopback address only.
+
+pub mod broker;
+pub mod docker;
+pub mod http;
+pub mod image;
+pub mod reap;
+pub mod redis;
+
+use std::time::{Duration, Instant};
+
+use crate::{problem::Problem, text::Text};
+
+pub use broker::{Broker, BrokerChoice};
+pub use docker::{Engine, RunId};
+pub use redis::{Persistence, Redis};
+
+/// News while something takes a while: what is awaited, and its limit.
+pub enum News {
+    /// Something begins that takes a while.
+    Awaiting(Text, Option<Duration>),
+    /// It goes on.
+    Progress(Text),
+    /// It is there, after so long.
+    There(Duration),
+}
+
+/// Whoever wants to hear the news.
+pub type Hear<'a> = &'a (dyn Fn(News) + Send + Sync);
+
+/// What the stage must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which broker.
+    pub broker: BrokerChoice,
+    /// Whether Redis is needed.
+    pub redis: bool,
+}
+
+/// A stage that stands.
+pub struct Stage {
+    /// The engine it stands on.
+    pub engine: Engine,
+    /// The broker.
+    pub broker: Broker,
+    /// Redis without persistence, where it was wanted.
+    pub redis: Option<Redis>,
+    /// From nothing to everything answering.
+    pub took: Duration,
+}
+
+impl Stage {
+    /// What it holds, the broker first.
+    pub fn services(&self) -> Vec<crate::event::Service> {
+        let redis = self.redis.iter().map(|redis| redis.service.clone());
+        std::iter::once(self.broker.service.clone()).chain(redis).collect()
+    }
+
+    /// Puts up what is wanted: images first, then everything at once.
+    ///
+    /// # Errors
+    /// A [`Problem`] that says what a person can do about it.
+    pub async fn up(
+        engine: &Engine,
+        wanted: &Wanted,
+        hear: Hear<'_>,
+    ) -> Result<Self, Problem> {
+        let broker_image =
+            image::resolve(engine, wanted.broker.image(), hear).await?;
+        let redis_image = match wanted.redis {
+            true => Some(
+                image::resolve(engine, image::Reference::Named("redis"), hear)
+                    .await?,
+            ),
+            false => None,
+        };
+        let began = Instant::now();
+        engine.make_network().await?;
+        let redis = async {
+            match redis_image {
+                Some(image) => {
+                    Redis::start(engine, &image, "redis", Persistence::Off)
+                        .await
+                        .map(Some)
+                }
+                None => Ok(None),
+            }
+        };
+        let (broker, redis) = tokio::try_join!(
+            Broker::start(engine, &broker_image, hear),
+            redis
+        )?;
+        Ok(Self {
+            engine: engine.clone(),
+            broker,
+            redis,
+            took: began.elapsed(),
+        })
+    }
+}

@@ -1,0 +1,305 @@
+//! One RabbitMQ broker, with a user of the run's own and no other.
+
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    time::{Duration, Instant, SystemTime},
+};
+
+use serde_json::json;
+use testcontainers::{
+    GenericImage, ImageExt,
+    bollard::{models::PortBinding, query_parameters::InspectContainerOptions},
+    core::{IntoContainerPort, WaitFor},
+};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::time::{sleep, timeout};
+
+use super::{
+    Engine, Hear, News, docker,
+    docker::Container,
+    http::Management,
+    image::{Image, Reference},
+};
+use crate::{event::Service, problem::Problem, text};
+
+/// Which broker a run is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum BrokerChoice {
+    /// The current series.
+    #[default]
+    Four,
+    /// The last series with mirrored queues.
+    Three,
+    /// Somebody's own image, of the official image's shape.
+    Image(String),
+}
+
+impl BrokerChoice {
+    /// The image it starts from.
+    pub fn image(&self) -> Reference<'_> {
+        match self {
+            Self::Four => Reference::Named("rabbitmq-4"),
+            Self::Three => Reference::Named("rabbitmq-3"),
+            Self::Image(image) => Reference::Own(image),
+        }
+    }
+}
+
+/// A broker that answers AMQP.
+pub struct Broker {
+    /// What it is and how long it took to boot.
+    pub service: Service,
+    /// Its version, `(4, 3, 6)`.
+    pub version: (u16, u16, u16),
+    /// Where it listens for AMQP 0-9-1, on the loopback address.
+    pub amqp: SocketAddr,
+    /// Where it listens for the stream protocol.
+    pub stream: SocketAddr,
+    /// Its management API.
+    pub management: Management,
+    /// The run's user.
+    pub user: String,
+    /// The user's password.
+    pub password: String,
+    container: Container,
+}
+
+/// Left out at boot, because no demo needs them and each costs time. Named by
+/// what to leave out, so that a plugin of a later version stays. Measured on
+/// RabbitMQ 4.3: 5.4 s to the first handshake with all, 2.9 s without these.
+const LEFT_OUT: &str = "rabbitmq_mqtt|rabbitmq_stomp|rabbitmq_web_*|rabbitmq_amqp1_0|\
+rabbitmq_auth_*|rabbitmq_aws|rabbitmq_consistent_hash_exchange|rabbitmq_event_exchange|\
+rabbitmq_*federation*|rabbitmq_jms_topic_exchange|rabbitmq_peer_discovery_*|\
+rabbitmq_random_exchange|rabbitmq_recent_history_exchange|rabbitmq_sharding|rabbitmq_shovel*|\
+rabbitmq_top|rabbitmq_tracing|rabbitmq_trust_store|rabbitmq_prometheus|prometheus|accept|\
+eetcd|gun|jose|base64url";
+
+const PLUGINS: &str = "/dev/shm/plugins";
+const READY_WITHIN: Duration = Duration::from_secs(90);
+const PROBE_EVERY: Duration = Duration::from_millis(25);
+
+impl Broker {
+    /// Starts a broker and waits until it answers an AMQP handshake.
+    ///
+    /// # Errors
+    /// A [`Problem`], with the end of the broker's log when it did not boot.
+    pub async fn start(
+        engine: &Engine,
+        image: &Image,
+        hear: Hear<'_>,
+    ) -> Result<Self, Problem> {
+        let began = Instant::now();
+        hear(News::Awaiting(
+            text! { en: "the broker to answer", zh: "broker 应答" },
+            Some(READY_WITHIN),
+        ));
+        let (user, password) =
+            ("lab".to_owned(), format!("{:016x}", rand::random::<u64>()));
+        // Chosen beforehand: a port that Docker chose would change when the
+        // container is killed and started again.
+        let ports = free_ports()?;
+        let request = request(image, &user, &password, ports);
+        let container = engine.start("broker", request).await?;
+        let amqp = SocketAddr::from((Ipv4Addr::LOCALHOST, ports[0]));
+        let uri = format!("amqp://{user}:{password}@{amqp}/%2f");
+        let running = || container.is_running();
+        if !handshakes(&uri, READY_WITHIN, running).await {
+            return Err(did_not_boot(&container).await);
+        }
+        let ready = SystemTime::now();
+        let boot = ready
+            .duration_since(started_at(engine, &container).await?)
+            .unwrap_or_default();
+        let management = Management::new(ports[1], &user, &password);
+        let version = management.version(READY_WITHIN).await?;
+        hear(News::There(began.elapsed()));
+        let [major, minor, patch] = version;
+        Ok(Self {
+            service: Service {
+                product: format!("RabbitMQ {major}.{minor}.{patch}"),
+                image: image.reference(),
+                source: image.source.clone(),
+                container: format!("{}-broker", engine.prefix()),
+                boot_ms: u64::try_from(boot.as_millis()).unwrap_or(u64::MAX),
+            },
+            version: (major, minor, patch),
+            amqp,
+            stream: SocketAddr::from((Ipv4Addr::LOCALHOST, ports[2])),
+            management,
+            user,
+            password,
+            container,
+        })
+    }
+
+    /// An AMQP URI for a vhost, at this address (the broker's or a wire's).
+    pub fn uri(&self, at: SocketAddr, vhost: &str) -> String {
+        let Self { user, password, .. } = self;
+        format!("amqp://{user}:{password}@{at}/{vhost}?connection_timeout=5000")
+    }
+
+    /// Whether it answers an AMQP handshake within this time: after a fault,
+    /// or not any more.
+    pub async fn answers(&self, within: Duration) -> bool {
+        let uri = self.uri(self.amqp, "%2f");
+        handshakes(&uri, within, || async { true }).await
+    }
+
+    /// The container's id, for faults.
+    pub fn container(&self) -> &str {
+        self.container.id()
+    }
+
+    /// What the broker wrote to its log.
+    pub async fn log(&self) -> String {
+        self.container.log().await
+    }
+
+    /// Runs `rabbitmqctl` in the broker's container.
+    ///
+    /// # Errors
+    /// What Docker says; a command that fails is told by its output.
+    pub async fn ctl(&self, arguments: &[&str]) -> Result<String, Problem> {
+        self.container.exec(&[&["rabbitmqctl"], arguments].concat()).await
+    }
+}
+
+fn request(
+    image: &Image,
+    user: &str,
+    password: &str,
+    ports: [u16; 3],
+) -> testcontainers::ContainerRequest<GenericImage> {
+    let conf = "loopback_users = none\n\
+                log.console = true\n\
+                log.console.level = info\n\
+                log.file = false\n\
+                load_definitions = /etc/rabbitmq/definitions.json\n";
+    // With definitions of our own the broker makes no guest.
+    let definitions = json!({
+        "users": [{ "name": user, "password": password, "tags": "administrator" }],
+        "vhosts": [{ "name": "/" }],
+        "permissions": [{
+            "user": user, "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"
+        }],
+    });
+    // Files by way of the environment: each copied in would cost Docker some
+    // 70 ms before the broker can start.
+    let boot = format!(
+        "set -e; cd /etc/rabbitmq; printf %s \"$LAB_CONF\" > rabbitmq.conf; \
+         printf %s \"$LAB_DEFINITIONS\" > definitions.json; \
+         echo '[rabbitmq_management,rabbitmq_stream].' > enabled_plugins; \
+         unset LAB_CONF LAB_DEFINITIONS; mkdir -p {PLUGINS}; for f in /opt/rabbitmq/plugins/*; do b=${{f##*/}}; \
+         case ${{b%%-[0-9]*}} in {LEFT_OUT}) ;; *) cp -r \"$f\" {PLUGINS}/;; esac; done; \
+         exec docker-entrypoint.sh rabbitmq-server"
+    );
+    let bindings =
+        [5672, 15672, 5552].into_iter().zip(ports).map(|(inside, outside)| {
+            let binding = PortBinding {
+                host_ip: Some(Ipv4Addr::LOCALHOST.to_string()),
+                host_port: Some(outside.to_string()),
+            };
+            (format!("{inside}/tcp"), Some(vec![binding]))
+        });
+    let bindings: HashMap<_, _> = bindings.collect();
+    GenericImage::new(&image.name, &image.tag)
+        .with_exposed_port(5672.tcp())
+        .with_exposed_port(15672.tcp())
+        .with_exposed_port(5552.tcp())
+        .with_wait_for(WaitFor::Nothing)
+        .with_hostname("broker")
+        .with_env_var("RABBITMQ_PLUGINS_DIR", PLUGINS)
+        .with_env_var("LAB_CONF", conf)
+        .with_env_var("LAB_DEFINITIONS", definitions.to_string())
+        .with_cmd(["sh", "-c", &boot])
+        .with_host_config_modifier(move |host| {
+            host.publish_all_ports = Some(false);
+            host.port_bindings = Some(bindings.clone());
+        })
+}
+
+/// Probes until an AMQP handshake succeeds, the container stops or the limit
+/// is over. A TCP connection proves nothing: Docker's proxy accepts it while
+/// the broker is still booting.
+async fn handshakes<F: Future<Output = bool>>(
+    uri: &str,
+    within: Duration,
+    running: impl Fn() -> F,
+) -> bool {
+    let began = Instant::now();
+    let mut probes = 0u32;
+    while began.elapsed() < within {
+        let probe = lapin::Connection::connect(
+            uri,
+            lapin::ConnectionProperties::default(),
+        );
+        if let Ok(Ok(connection)) = timeout(Duration::from_secs(3), probe).await
+        {
+            let _ = connection.close(200, "probe".into()).await;
+            return true;
+        }
+        probes += 1;
+        if probes.is_multiple_of(20) && !running().await {
+            return false;
+        }
+        sleep(PROBE_EVERY).await;
+    }
+    false
+}
+
+async fn started_at(
+    engine: &Engine,
+    container: &Container,
+) -> Result<SystemTime, Problem> {
+    let seen = engine
+        .docker()
+        .inspect_container(container.id(), None::<InspectContainerOptions>)
+        .await
+        .map_err(|e| docker::failed(&e))?;
+    let started =
+        seen.state.and_then(|state| state.started_at).unwrap_or_default();
+    let started = OffsetDateTime::parse(&started, &Rfc3339);
+    Ok(started.map_or_else(|_| SystemTime::now(), SystemTime::from))
+}
+
+async fn did_not_boot(container: &Container) -> Problem {
+    let log = container.log().await;
+    let last = log
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("-")
+        .to_owned();
+    Problem::environment(text! {
+        en: "the broker did not answer AMQP; the last line of its log: {last}",
+        zh: "broker 没有应答 AMQP；其日志最后一行：{last}",
+        last = last
+    })
+    .help(text! {
+        en: "a broker wants about 300 MB of memory: rmq-lab doctor",
+        zh: "broker 约需 300 MB 内存：rmq-lab doctor"
+    })
+    .help(text! {
+        en: "an image of your own must have the official one's shape: images/CONTRACT.md",
+        zh: "自备镜像须与官方镜像同形：images/CONTRACT.md"
+    })
+}
+
+/// Ports that are free now. All are held until all are chosen.
+pub(super) fn free_ports<const N: usize>() -> Result<[u16; N], Problem> {
+    let none_free = |e: std::io::Error| {
+        Problem::environment(text! {
+            en: "no free port on 127.0.0.1: {e}", zh: "127.0.0.1 上没有空闲端口：{e}", e = e
+        })
+    };
+    let mut held = Vec::with_capacity(N);
+    let mut ports = [0; N];
+    for port in &mut ports {
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(none_free)?;
+        *port = listener.local_addr().map_err(none_free)?.port();
+        held.push(listener);
+    }
+    Ok(ports)
+}

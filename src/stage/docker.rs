@@ -1,0 +1,316 @@
+//! The Docker engine: is it there, and who owns what we make on it.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use testcontainers::{
+    ContainerAsync, ContainerRequest, GenericImage, ImageExt,
+    bollard::{Docker, models::NetworkCreateRequest},
+    core::{CmdWaitFor, ExecCommand, client::docker_client_instance},
+    runners::AsyncRunner,
+};
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use super::reap::{self, OWNER, Owner, RUN};
+use crate::{
+    problem::{Problem, reason, root},
+    text,
+    text::Text,
+};
+
+/// The id of a run: six hexadecimal digits, in the name and on the label of
+/// everything the run makes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RunId(String);
+
+impl RunId {
+    /// A new one.
+    pub fn random() -> Self {
+        Self(format!("{:06x}", rand::random::<u32>() & 0xff_ffff))
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A Docker engine that answers, and everything that one run made on it.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    docker: Docker,
+    run: RunId,
+    /// What is being made: a tear-down waits for it, else a container could
+    /// appear after the sweep.
+    making: TaskTracker,
+    made: Mutex<HashMap<String, Container>>,
+}
+
+/// A container of a run. Cheap to clone; removed with the run.
+#[derive(Clone)]
+pub struct Container(Arc<Guard>);
+
+/// Testcontainers removes a container when its handle is dropped, and panics
+/// where no runtime is there to do it with.
+struct Guard(Option<ContainerAsync<GenericImage>>);
+
+impl Container {
+    /// The container's id.
+    pub fn id(&self) -> &str {
+        self.0.0.as_ref().map_or("", |container| container.id())
+    }
+
+    /// Whether it runs.
+    pub async fn is_running(&self) -> bool {
+        match &self.0.0 {
+            Some(container) => container.is_running().await.unwrap_or(false),
+            None => false,
+        }
+    }
+
+    /// What it wrote so far: stdout, then stderr.
+    pub async fn log(&self) -> String {
+        let Some(container) = &self.0.0 else { return String::new() };
+        let mut log = container.stdout_to_vec().await.unwrap_or_default();
+        log.extend(container.stderr_to_vec().await.unwrap_or_default());
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Runs a command in it and returns what that wrote to stdout.
+    ///
+    /// # Errors
+    /// What Docker says; a command that fails is told by its output.
+    pub async fn exec(&self, command: &[&str]) -> Result<String, Problem> {
+        let Some(container) = &self.0.0 else { return Ok(String::new()) };
+        let command = ExecCommand::new(command.iter().copied())
+            .with_cmd_ready_condition(CmdWaitFor::Nothing);
+        let mut run = container.exec(command).await.map_err(|e| failed(&e))?;
+        let told = run.stdout_to_vec().await.map_err(|e| failed(&e))?;
+        Ok(String::from_utf8_lossy(&told).into_owned())
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if tokio::runtime::Handle::try_current().is_err() {
+            std::mem::forget(self.0.take());
+        }
+    }
+}
+
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+const MADE_WITHIN: Duration = Duration::from_secs(20);
+
+impl Engine {
+    /// Finds the engine and sees that it answers.
+    ///
+    /// # Errors
+    /// A [`Problem`] with what to do: start it, join its group, set
+    /// `DOCKER_HOST`.
+    pub async fn connect(run: RunId) -> Result<Self, Problem> {
+        let docker = docker_client_instance()
+            .await
+            .map_err(|e| unreachable(&Text::same(root(&e))))?;
+        match timeout(ANSWERS_WITHIN, docker.ping()).await {
+            Err(_) => {
+                return Err(unreachable(&text! {
+                    en: "it does not answer within 5 s", zh: "5 秒内没有应答"
+                }));
+            }
+            Ok(Err(error)) => {
+                return Err(unreachable(&Text::same(root(&error))));
+            }
+            Ok(Ok(_)) => {}
+        }
+        let making = TaskTracker::new();
+        Ok(Self(Arc::new(Inner {
+            docker,
+            run,
+            making,
+            made: Mutex::default(),
+        })))
+    }
+
+    /// The client.
+    pub fn docker(&self) -> &Docker {
+        &self.0.docker
+    }
+
+    /// The run.
+    pub fn run(&self) -> &RunId {
+        &self.0.run
+    }
+
+    /// The name of the run's network, and the prefix of its containers.
+    pub fn prefix(&self) -> String {
+        format!("lab-{}", self.0.run)
+    }
+
+    /// The labels of everything made here.
+    pub fn labels(&self) -> HashMap<String, String> {
+        HashMap::from([
+            (RUN.to_owned(), self.0.run.to_string()),
+            (OWNER.to_owned(), Owner::this().to_string()),
+        ])
+    }
+
+    /// Makes the run's network.
+    ///
+    /// # Errors
+    /// What Docker says.
+    pub async fn make_network(&self) -> Result<(), Problem> {
+        let request = NetworkCreateRequest {
+            name: self.prefix(),
+            labels: Some(self.labels()),
+            ..Default::default()
+        };
+        let docker = self.0.docker.clone();
+        self.make(async move {
+            docker.create_network(request).await.map_err(|e| failed(&e))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Starts a container on the run's network, labelled as the run's.
+    ///
+    /// # Errors
+    /// What Docker says.
+    pub async fn start(
+        &self,
+        name: &str,
+        request: ContainerRequest<GenericImage>,
+    ) -> Result<Container, Problem> {
+        let full_name = format!("{}-{name}", self.prefix());
+        let request = request
+            .with_container_name(&full_name)
+            .with_network(self.prefix())
+            .with_labels(self.labels());
+        let engine = self.clone();
+        self.make(async move {
+            let container = request.start().await.map_err(|e| failed(&e))?;
+            let container = Container(Arc::new(Guard(Some(container))));
+            if let Ok(mut made) = engine.0.made.lock() {
+                made.insert(full_name, container.clone());
+            }
+            Ok(container)
+        })
+        .await
+    }
+
+    /// Removes one container with its volumes, before the run ends.
+    pub async fn remove(&self, container: &str) {
+        reap::remove_container(&self.0.docker, container).await;
+    }
+
+    /// Removes everything this run made. Call it once nothing is wanted any
+    /// more; it waits for what is just being made.
+    ///
+    /// Returns how many containers and networks are left all the same.
+    pub async fn tear_down(&self) -> u32 {
+        self.0.making.close();
+        let _ = timeout(MADE_WITHIN, self.0.making.wait()).await;
+        let left = reap::remove_run(&self.0.docker, &self.0.run).await;
+        // They are gone already; dropping the handles here, inside the
+        // runtime, only tells testcontainers so.
+        let made =
+            self.0.made.lock().map(|mut made| std::mem::take(&mut *made));
+        drop(made);
+        left
+    }
+
+    /// Runs in a task of its own, so that giving up on it (Ctrl-C) does not
+    /// stop it half way between "created" and "known to us".
+    async fn make<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.0.making.spawn(work).await.map_err(|e| failed(&e))?
+    }
+}
+
+/// What Docker said, as a problem of the environment.
+pub fn failed(error: &(dyn std::error::Error + 'static)) -> Problem {
+    let said = reason(error);
+    let problem = Problem::environment(text! {
+        en: "Docker could not do it: {said}", zh: "Docker 执行失败：{said}", said = said
+    });
+    if said.contains("port is already allocated")
+        || said.contains("address already in use")
+    {
+        return problem.help(text! {
+            en: "another program took the port in between: run the command again",
+            zh: "端口刚被别的程序占用：请重新运行命令"
+        });
+    }
+    if said.contains("no space left") {
+        return problem.help(text! {
+            en: "free some space: rmq-lab clean, docker system df",
+            zh: "请释放磁盘空间：rmq-lab clean，docker system df"
+        });
+    }
+    problem.help(DOCTOR)
+}
+
+const DOCTOR: Text = text! {
+    en: "rmq-lab doctor tells what is amiss", zh: "rmq-lab doctor 会逐项检查环境"
+};
+
+fn unreachable(said: &Text) -> Problem {
+    let host = std::env::var("DOCKER_HOST")
+        .unwrap_or_else(|_| "/var/run/docker.sock".to_owned());
+    if host.is_empty() {
+        return Problem::environment(text! {
+            en: "DOCKER_HOST is set, and empty", zh: "DOCKER_HOST 被设为空"
+        })
+        .help(text! { en: "unset DOCKER_HOST", zh: "unset DOCKER_HOST" });
+    }
+    if said.en.to_lowercase().contains("permission denied") {
+        return Problem::environment(text! {
+            en: "Docker refused {host}: permission denied",
+            zh: "Docker 拒绝访问 {host}：权限不足",
+            host = host
+        })
+        .help(text! {
+            en: "sudo usermod -aG docker $USER (as good as root), then log in again",
+            zh: "sudo usermod -aG docker $USER（等同 root 权限），然后重新登录"
+        });
+    }
+    // Testcontainers puts this before what its own library said.
+    let plain = |said: &str| {
+        said.rsplit("failed to initialize a docker client: ")
+            .next()
+            .unwrap_or(said)
+            .to_owned()
+    };
+    let (en, zh) = (plain(&said.en), plain(&said.zh));
+    Problem::environment(Text::made(
+        format!("no Docker engine answers at {host}: {en}"),
+        format!("{host} 上没有 Docker 引擎应答：{zh}"),
+    ))
+    .help(text! {
+        en: "start it: sudo systemctl start docker",
+        zh: "启动：sudo systemctl start docker"
+    })
+    .help(text! {
+        en: "install one: scripts/setup --only docker",
+        zh: "安装：scripts/setup --only docker"
+    })
+    .help(text! {
+        en: "elsewhere: set DOCKER_HOST, for example unix:///run/user/1000/docker.sock",
+        zh: "若在别处：设置 DOCKER_HOST，例如 unix:///run/user/1000/docker.sock"
+    })
+}

@@ -1,0 +1,135 @@
+//! The broker's management API, as far as the lab needs it.
+//!
+//! Source: RabbitMQ management plugin, HTTP API reference (`/api/index.html`
+//! of a running broker).
+
+use std::time::{Duration, Instant};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use tokio::{task::spawn_blocking, time::sleep};
+
+use crate::{problem::Problem, text};
+
+/// A broker's management API with a login.
+#[derive(Clone)]
+pub struct Management {
+    /// Where a person can look at it.
+    pub url: String,
+    user: String,
+    authorization: String,
+    agent: ureq::Agent,
+}
+
+impl Management {
+    /// The API at this port of the loopback address.
+    pub fn new(port: u16, user: &str, password: &str) -> Self {
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(10)))
+            .http_status_as_error(true)
+            .build();
+        Self {
+            url: format!("http://127.0.0.1:{port}"),
+            user: user.to_owned(),
+            authorization: format!(
+                "Basic {}",
+                BASE64_STANDARD.encode(format!("{user}:{password}"))
+            ),
+            agent: config.into(),
+        }
+    }
+
+    /// The broker's version, once the API answers.
+    ///
+    /// # Errors
+    /// When it does not answer within `limit`.
+    pub async fn version(&self, limit: Duration) -> Result<[u16; 3], Problem> {
+        let began = Instant::now();
+        loop {
+            match self.get("/api/overview").await {
+                Ok(overview) => {
+                    let told = overview["rabbitmq_version"]
+                        .as_str()
+                        .unwrap_or_default();
+                    let mut parts = told
+                        .split(['.', '-', '+', '~'])
+                        .map(|part| part.parse().unwrap_or_default());
+                    return Ok(std::array::from_fn(|_| {
+                        parts.next().unwrap_or_default()
+                    }));
+                }
+                Err(error) if began.elapsed() > limit => {
+                    return Err(refused(&error));
+                }
+                Err(_) => sleep(Duration::from_millis(25)).await,
+            }
+        }
+    }
+
+    /// Makes a vhost that the run's user may do everything in.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub async fn make_vhost(&self, vhost: &str) -> Result<(), Problem> {
+        let everything =
+            json!({ "configure": ".*", "write": ".*", "read": ".*" });
+        let permissions = format!("/api/permissions/{vhost}/{}", self.user);
+        self.put(&format!("/api/vhosts/{vhost}"), json!({}))
+            .await
+            .map_err(|e| refused(&e))?;
+        self.put(&permissions, everything).await.map_err(|e| refused(&e))
+    }
+
+    /// Removes a vhost with all that is in it.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub async fn remove_vhost(&self, vhost: &str) -> Result<(), Problem> {
+        let request =
+            self.agent.delete(format!("{}/api/vhosts/{vhost}", self.url));
+        let request = request.header("authorization", &self.authorization);
+        blocking(move || request.call().map(drop))
+            .await
+            .map_err(|e| refused(&e))
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, ureq::Error> {
+        let request = self.agent.get(format!("{}{path}", self.url));
+        let request = request.header("authorization", &self.authorization);
+        blocking(move || request.call()?.body_mut().read_json()).await
+    }
+
+    async fn put(&self, path: &str, body: Value) -> Result<(), ureq::Error> {
+        let request = self.agent.put(format!("{}{path}", self.url));
+        let request = request.header("authorization", &self.authorization);
+        blocking(move || request.send_json(body).map(drop)).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    call: impl FnOnce() -> Result<T, ureq::Error> + Send + 'static,
+) -> Result<T, ureq::Error> {
+    match spawn_blocking(call).await {
+        Ok(answer) => answer,
+        Err(stopped) => Err(ureq::Error::Io(std::io::Error::other(stopped))),
+    }
+}
+
+fn refused(error: &ureq::Error) -> Problem {
+    if matches!(error, ureq::Error::Io(_) | ureq::Error::ConnectionFailed) {
+        return Problem::environment(text! {
+            en: "the broker is gone: its management API does not answer",
+            zh: "broker 不见了：其管理接口没有应答"
+        })
+        .help(text! {
+            en: "was its container stopped, or the machine out of memory? \
+                 rmq-lab doctor",
+            zh: "容器被停掉，还是内存不足？rmq-lab doctor"
+        });
+    }
+    Problem::environment(text! {
+        en: "the broker's management API refused: {error}",
+        zh: "broker 的管理接口拒绝了请求：{error}",
+        error = error
+    })
+}

@@ -1,0 +1,160 @@
+//! One Redis, with or without persistence.
+
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use redis::{Client, aio::MultiplexedConnection};
+use testcontainers::{
+    GenericImage, ImageExt,
+    bollard::models::PortBinding,
+    core::{IntoContainerPort, WaitFor},
+};
+use tokio::time::{sleep, timeout};
+
+use super::{Engine, broker::free_ports, docker::Container, image::Image};
+use crate::{event::Service, problem::Problem, text};
+
+/// What Redis keeps when its process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// Nothing: no snapshots, no append-only file.
+    Off,
+    /// Every write, fsynced before it is answered (`appendfsync always`).
+    Always,
+    /// The append-only file, fsynced once a second.
+    EverySecond,
+}
+
+/// A Redis that answers.
+#[derive(Clone)]
+pub struct Redis {
+    /// What it is and how long it took to boot.
+    pub service: Service,
+    client: Client,
+    image: Image,
+    container: Container,
+}
+
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+impl Redis {
+    /// Starts a Redis named `name` and waits until it answers a PING.
+    ///
+    /// # Errors
+    /// A [`Problem`] when it does not.
+    pub async fn start(
+        engine: &Engine,
+        image: &Image,
+        name: &str,
+        persistence: Persistence,
+    ) -> Result<Self, Problem> {
+        let began = Instant::now();
+        let [port] = free_ports()?;
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let append = match persistence {
+            Persistence::Off => ["--appendonly", "no", "--appendfsync", "no"],
+            Persistence::Always => {
+                ["--appendonly", "yes", "--appendfsync", "always"]
+            }
+            Persistence::EverySecond => {
+                ["--appendonly", "yes", "--appendfsync", "everysec"]
+            }
+        };
+        let command = ["redis-server", "--save", ""].into_iter().chain(append);
+        let request = GenericImage::new(&image.name, &image.tag)
+            .with_exposed_port(6379.tcp())
+            .with_wait_for(WaitFor::Nothing)
+            .with_cmd(command)
+            .with_host_config_modifier(move |host| {
+                let binding = PortBinding {
+                    host_ip: Some(Ipv4Addr::LOCALHOST.to_string()),
+                    host_port: Some(port.to_string()),
+                };
+                host.publish_all_ports = Some(false);
+                host.port_bindings = Some(HashMap::from([(
+                    "6379/tcp".to_owned(),
+                    Some(vec![binding]),
+                )]));
+            });
+        let container = engine.start(name, request).await?;
+        let client =
+            Client::open(format!("redis://{at}")).map_err(|e| silent(&e))?;
+        let mut redis = Self {
+            service: Service {
+                product: "Redis".to_owned(),
+                image: image.reference(),
+                source: image.source.clone(),
+                container: format!("{}-{name}", engine.prefix()),
+                boot_ms: 0,
+            },
+            client,
+            image: image.clone(),
+            container,
+        };
+        let mut connection = redis.answers().await?;
+        let boot = began.elapsed().as_millis();
+        redis.service.boot_ms = u64::try_from(boot).unwrap_or(u64::MAX);
+        let info: String = redis::cmd("INFO")
+            .arg("server")
+            .query_async(&mut connection)
+            .await
+            .map_err(|e| silent(&e))?;
+        let version =
+            info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+        redis.service.product =
+            format!("Redis {}", version.unwrap_or("?").trim());
+        Ok(redis)
+    }
+
+    /// A connection of one's own.
+    ///
+    /// # Errors
+    /// What Redis says.
+    pub async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
+        self.client.get_multiplexed_async_connection().await
+    }
+
+    /// Waits until Redis answers a PING, and returns the connection.
+    ///
+    /// # Errors
+    /// A [`Problem`] when it does not answer in time.
+    pub async fn answers(&self) -> Result<MultiplexedConnection, Problem> {
+        let began = Instant::now();
+        loop {
+            // A half-open Docker proxy accepts and then says nothing.
+            let attempt = timeout(Duration::from_secs(1), async {
+                let mut connection = self.connect().await?;
+                redis::cmd("PING")
+                    .query_async::<String>(&mut connection)
+                    .await?;
+                redis::RedisResult::Ok(connection)
+            });
+            match attempt.await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) if began.elapsed() > READY_WITHIN => {
+                    return Err(silent(&error));
+                }
+                _ => sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    /// The image it runs from, to start another beside it.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// The container's id, for faults.
+    pub fn container(&self) -> &str {
+        self.container.id()
+    }
+}
+
+fn silent(error: &redis::RedisError) -> Problem {
+    Problem::environment(text! {
+        en: "Redis does not answer: {error}", zh: "Redis 没有应答：{error}", error = error
+    })
+}
