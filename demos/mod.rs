@@ -1,0 +1,13 @@
+//! The demos: one file per topic, and the plain catalogue of them all.
+//!
+//! A demo is a story told by data and a few short functions. What is the same
+//! for all lies in [`crate::lab`], what an application would write in
+//! [`crate::pattern`], and the shop that all stories play in, in [`shop`].
+
+pub mod idempotency;
+pub mod shop;
+
+use crate::lab::Topic;
+
+/// Every topic, in the order of reading.
+pub const TOPICS: &[&Topic] = &[&idempotency::TOPIC];

@@ -1,0 +1,302 @@
+//! The command line: what can be typed. Doc comments are the help.
+
+pub mod demo;
+pub mod doctor;
+pub mod list;
+pub mod orientation;
+pub mod show;
+mod signals;
+pub mod state;
+mod summary;
+pub mod tidy;
+
+use std::{io, io::Write, path::PathBuf, time::Duration};
+
+use clap::{
+    Args, CommandFactory, Parser, Subcommand, ValueEnum,
+    builder::PossibleValuesParser,
+};
+
+use crate::{
+    demos::TOPICS,
+    lab::{catalogue, run::MOST_MESSAGES},
+    narrate::{Detail, Style},
+    stage::BrokerChoice,
+    text::Lang,
+};
+
+/// Learn RabbitMQ's reliability by watching it break and hold.
+///
+/// Every claim has a run that proves it on a real broker: a naive way that
+/// breaks under a named fault, and a fixed way that survives it. Everything
+/// runs in containers that the lab starts and removes.
+#[derive(Debug, Parser)]
+#[command(name = "rmq-lab", version, max_term_width = 80, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Language; by default the locale's (LC_ALL, LC_MESSAGES, LANG).
+    #[arg(long, global = true, value_enum)]
+    pub lang: Option<Lang>,
+    /// When to use colour; NO_COLOR is honoured.
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    pub color: When,
+    /// What to do; without it, where to begin.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// At a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What can be asked for.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Topics and scenarios, their mechanisms and what each needs.
+    List {
+        /// One JSON object a line and scenario.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run a topic, or one scenario of it, on a real broker.
+    Demo(Demo),
+    /// The source of a scenario's ways, or their difference.
+    Show {
+        /// A topic, or topic/scenario.
+        target: String,
+        /// Only what differs between the naive and the fixed way.
+        #[arg(long)]
+        diff: bool,
+        /// The fixed way without this mechanism, beside the fixed way.
+        #[arg(long, value_name = "MECHANISM")]
+        without: Option<String>,
+    },
+    /// Check Docker, memory, disk, images and leftovers; say how to mend each.
+    Doctor,
+    /// The images the lab starts from.
+    Images {
+        /// What to do with them; by default, list them.
+        #[command(subcommand)]
+        what: Option<Images>,
+    },
+    /// Remove what runs left behind whose process is gone.
+    Clean {
+        /// Also what belongs to runs that are still going on.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Completions for a shell: topics, scenarios and mechanisms too.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// The manual page, for man(1).
+    Man,
+}
+
+/// What to do with images.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Images {
+    /// Which are here.
+    List,
+    /// Pull the official ones.
+    Pull {
+        /// Names as `images list` shows them; by default those of the demos.
+        names: Vec<String>,
+    },
+    /// Build ours from Debian packages.
+    Build {
+        /// Names as `images list` shows them; by default those of the demos.
+        names: Vec<String>,
+    },
+}
+
+/// How to run.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// A topic, or topic/scenario; several are run one after another.
+    #[arg(value_name = "TARGET", required_unless_present = "all")]
+    pub targets: Vec<String>,
+    /// Every topic.
+    #[arg(long, conflicts_with = "targets")]
+    pub all: bool,
+    /// Messages each way sends.
+    #[arg(
+        long, value_name = "N", default_value_t = crate::lab::run::MESSAGES,
+        allow_negative_numbers = true,
+        value_parser = messages
+    )]
+    pub messages: u32,
+    /// The seed that chooses which messages are struck; by default 1.
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 1,
+        allow_negative_numbers = true,
+        value_parser = seed
+    )]
+    pub seed: u64,
+    /// Wait for Enter between steps (classroom).
+    #[arg(long, conflicts_with = "pace")]
+    pub step: bool,
+    /// Pause so long between steps, such as 2s.
+    #[arg(long, value_name = "TIME", value_parser = pace)]
+    pub pace: Option<Duration>,
+    /// Ask for a prediction before each outcome.
+    #[arg(long, conflicts_with = "no_predict")]
+    pub predict: bool,
+    /// Never ask; by default a single scenario at a terminal does.
+    #[arg(long)]
+    pub no_predict: bool,
+    /// Take this mechanism out of the fixed way, and watch it fail.
+    #[arg(long, value_name = "MECHANISM")]
+    pub without: Option<String>,
+    /// Events as JSON lines on stdout, instead of the narrative.
+    #[arg(long)]
+    pub json: bool,
+    /// Keep the stage at the end, and tell where its management page is.
+    #[arg(long)]
+    pub hold: bool,
+    /// RabbitMQ 4 (default) or 3, or an image of your own.
+    #[arg(long, value_name = "3|4|IMAGE", default_value = "4", value_parser = broker)]
+    pub broker: BrokerChoice,
+    /// Two lines a scenario.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Every message with something wrong.
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+impl Demo {
+    /// How much is told.
+    pub fn detail(&self) -> Detail {
+        match (self.quiet, self.verbose) {
+            (true, _) => Detail::Quiet,
+            (_, true) => Detail::Verbose,
+            _ => Detail::Normal,
+        }
+    }
+}
+
+/// How to speak to whoever typed.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// In which language.
+    pub lang: Lang,
+    /// Whether stdout may be coloured.
+    pub color: bool,
+    /// Whether stderr may be.
+    pub color_errors: bool,
+}
+
+impl Manner {
+    /// A style for the terminal.
+    pub fn style(&self, detail: Detail) -> Style {
+        Style {
+            lang: self.lang,
+            color: self.color,
+            width: Style::width_of_terminal(),
+            detail,
+            interactive: io::IsTerminal::is_terminal(&io::stderr())
+                && io::IsTerminal::is_terminal(&io::stdout()),
+        }
+    }
+}
+
+/// The command tree with every name that can be completed in it.
+pub fn completable() -> clap::Command {
+    let targets = || {
+        let topics = TOPICS.iter().map(|topic| topic.id.to_owned());
+        let scenarios = catalogue::entries(TOPICS).map(|entry| entry.target());
+        PossibleValuesParser::new(topics.chain(scenarios).collect::<Vec<_>>())
+    };
+    let mechanisms = || {
+        let mut names: Vec<_> = catalogue::entries(TOPICS)
+            .flat_map(|entry| entry.scenario.ways.mechanisms())
+            .map(|mechanism| mechanism.id)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        PossibleValuesParser::new(names)
+    };
+    Cli::command()
+        .mut_subcommand("demo", |demo| {
+            demo.mut_arg("targets", |arg| arg.value_parser(targets()))
+                .mut_arg("without", |arg| arg.value_parser(mechanisms()))
+        })
+        .mut_subcommand("show", |show| {
+            show.mut_arg("target", |arg| arg.value_parser(targets()))
+                .mut_arg("without", |arg| arg.value_parser(mechanisms()))
+        })
+}
+
+/// Writes the completions for a shell.
+///
+/// # Errors
+/// When stdout is closed.
+pub fn completions(
+    shell: clap_complete::Shell,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut completable(), "rmq-lab", &mut script);
+    out.write_all(&script)
+}
+
+/// Writes the manual page.
+///
+/// # Errors
+/// When stdout is closed.
+pub fn man(out: &mut dyn Write) -> io::Result<()> {
+    clap_mangen::Man::new(Cli::command()).render(out)
+}
+
+fn messages(typed: &str) -> Result<u32, String> {
+    match typed.parse() {
+        Ok(number) if (1..=MOST_MESSAGES).contains(&number) => Ok(number),
+        _ => Err(format!("a whole number from 1 to {MOST_MESSAGES}")),
+    }
+}
+
+fn seed(typed: &str) -> Result<u64, String> {
+    typed.parse().map_err(|_| format!("a whole number from 0 to {}", u64::MAX))
+}
+
+fn pace(typed: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(typed) {
+        Ok(pace) if pace <= Duration::from_secs(600) => Ok(pace),
+        Ok(_) => Err("at most 10m".to_owned()),
+        Err(_) => Err("a time such as 2s or 500ms".to_owned()),
+    }
+}
+
+fn broker(typed: &str) -> Result<BrokerChoice, String> {
+    match typed {
+        "4" => Ok(BrokerChoice::Four),
+        "3" => Ok(BrokerChoice::Three),
+        image if image.contains([':', '/']) => {
+            Ok(BrokerChoice::Image(image.to_owned()))
+        }
+        _ => {
+            Err("3, 4, or an image such as rabbitmq:4.2-management".to_owned())
+        }
+    }
+}
+
+/// Where a person's own directory for the lab is, when it is named.
+pub fn named_state() -> Option<PathBuf> {
+    std::env::var_os("RMQ_LAB_STATE")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 proven or observed, 1 refuted, 2 inconclusive, 3 environment,
+64 usage, 130 and 143 after signals.";

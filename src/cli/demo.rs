@@ -1,0 +1,386 @@
+//! `rmq-lab demo`: a run from the first check to the last container removed.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    sync::Arc,
+    time::Instant,
+};
+
+use super::{
+    Demo, Manner,
+    signals::Signals,
+    state::{self, RunDir},
+    summary::Summary,
+};
+use crate::{
+    demos::TOPICS,
+    event::{Event, Login, Stamped},
+    lab::{
+        Mechanism, Plan,
+        catalogue::{self, Entry},
+        run::{How, Place, Session},
+    },
+    narrate::{Failure, JsonLines, Narrator, Pace, Record, Terminal, View},
+    problem::{Exit, Problem},
+    stage::{Engine, News, RunId, Stage, Wanted, reap},
+    text,
+    text::Text,
+};
+
+/// Runs what was asked for, and says how it ended.
+///
+/// # Errors
+/// A [`Problem`] of the request or the environment. What was started by then
+/// has been removed.
+pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
+    let (began, json) = (Instant::now(), asked.json);
+    let prepared = Prepared::from(&asked);
+    let Prepared { chosen, run, dir, record, record_path } = match prepared {
+        Ok(prepared) => prepared,
+        Err(problem) => {
+            if asked.json {
+                let event = as_event(&problem);
+                let _ = JsonLines::new(io::stdout())
+                    .tell(&Stamped { at_ms: 0, event });
+            }
+            return Err(problem);
+        }
+    };
+    let narrator = Narrator::new(
+        began,
+        Some(record),
+        view(&asked, manner),
+        pace(&asked),
+        manner.lang,
+    );
+    narrator.tell(Event::RunStarted {
+        run: run.to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        scenarios: chosen.entries.iter().map(Entry::target).collect(),
+        seed: asked.seed,
+        record: record_path.display().to_string(),
+        facts: if asked.messages > crate::lab::RECORD_ALL_UP_TO {
+            "struck"
+        } else {
+            "all"
+        }
+        .to_owned(),
+    });
+    let told = narrator.clone();
+    let ended = run_all(asked, chosen, run, &dir, narrator, began).await;
+    if let Err(problem) = &ended {
+        told.tell(as_event(problem));
+    }
+    told.finish().await;
+    if stopped(&ended) && io::stderr().is_terminal() && !json {
+        // The spinner's line may still be there: begin a new one.
+        let word = text! {
+            en: "stopped; what was started is removed",
+            zh: "已中断；已启动的容器均已移除"
+        };
+        let _ = writeln!(io::stderr(), "\n {}", word.say(manner.lang));
+    }
+    ended
+}
+
+/// Whether a signal ended it.
+fn stopped(ended: &Result<Exit, Problem>) -> bool {
+    matches!(ended, Ok(Exit::Interrupted | Exit::Terminated | Exit::HungUp))
+}
+
+fn as_event(problem: &Problem) -> Event {
+    Event::Error {
+        error: problem.error.clone(),
+        help: problem.help.clone(),
+        exit: problem.exit as u8,
+    }
+}
+
+/// What there must be before anything is told or started.
+struct Prepared {
+    chosen: Chosen,
+    run: RunId,
+    dir: RunDir,
+    record: Record,
+    record_path: PathBuf,
+}
+
+impl Prepared {
+    fn from(asked: &Demo) -> Result<Self, Problem> {
+        let chosen = Chosen::from(asked)?;
+        refuse_to_ask_nobody(asked)?;
+        let run = RunId::random();
+        let dir = RunDir::make(&run)?;
+        let (record, record_path) = dir.record()?;
+        Ok(Self { chosen, run, dir, record, record_path })
+    }
+}
+
+/// Scenarios and the mechanism to take out, found before anything starts.
+struct Chosen {
+    entries: Vec<Entry>,
+    without: Option<&'static Mechanism>,
+}
+
+impl Chosen {
+    fn from(asked: &Demo) -> Result<Self, Problem> {
+        let mut entries = Vec::new();
+        if asked.all {
+            entries.extend(catalogue::entries(TOPICS));
+        }
+        for target in &asked.targets {
+            for entry in catalogue::find(TOPICS, target)? {
+                if !entries.iter().any(|e: &Entry| e.target() == entry.target())
+                {
+                    entries.push(entry);
+                }
+            }
+        }
+        let without = match (&asked.without, entries.as_slice()) {
+            (None, _) => None,
+            (Some(name), [entry]) => Some(catalogue::mechanism(*entry, name)?),
+            (Some(_), _) => {
+                return Err(Problem::usage(text! {
+                    en: "--without takes a mechanism out of one scenario, not of a topic",
+                    zh: "--without 只能用于单个场景，不能用于整个主题"
+                })
+                .help(text! {
+                    en: "for example: rmq-lab demo idempotency/inbox --without unique-key",
+                    zh: "例如：rmq-lab demo idempotency/inbox --without unique-key"
+                }));
+            }
+        };
+        for entry in &entries {
+            let fewest = Plan::fewest(entry.scenario.strikes);
+            if asked.messages < fewest {
+                return Err(Problem::usage(text! {
+                    en: "{target} needs at least {fewest} messages, one for each fault",
+                    zh: "{target} 至少需要 {fewest} 条消息，每种故障一条",
+                    target = entry.target(), fewest = fewest
+                })
+                .help(Text::same(format!("--messages {fewest}"))));
+            }
+        }
+        Ok(Self { entries, without })
+    }
+}
+
+/// A question where nobody can answer would hang for ever.
+fn refuse_to_ask_nobody(asked: &Demo) -> Result<(), Problem> {
+    let options = [
+        (asked.step, "--step"),
+        (asked.predict, "--predict"),
+        (asked.hold, "--hold"),
+    ];
+    let Some((_, option)) = options.into_iter().find(|(given, _)| *given)
+    else {
+        return Ok(());
+    };
+    if asked.json {
+        return Err(Problem::usage(text! {
+            en: "{option} waits for a person, and --json speaks to a program",
+            zh: "{option} 要等人操作，而 --json 是给程序看的",
+            option = option
+        })
+        .help(text! { en: "leave one of them out", zh: "请去掉其中一个" }));
+    }
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Err(Problem::usage(text! {
+            en: "{option} needs a terminal: nobody could press Enter here",
+            zh: "{option} 需要终端：这里没人能按回车",
+            option = option
+        })
+        .help(text! {
+            en: "--pace 2s pauses without asking", zh: "--pace 2s 只停顿、不提问"
+        }));
+    }
+    Ok(())
+}
+
+fn view(asked: &Demo, manner: Manner) -> Box<dyn View> {
+    if asked.json {
+        return Box::new(JsonLines::new(io::stdout()));
+    }
+    let mut style = manner.style(asked.detail());
+    // Enter, pressed while a spinner moves, would tear the screen.
+    style.interactive &= !asked.step;
+    Box::new(Terminal::new(io::stdout(), style))
+}
+
+fn pace(asked: &Demo) -> Pace {
+    match (asked.step, asked.pace) {
+        (true, _) => Pace::Step,
+        (_, Some(pause)) => Pace::Every(pause),
+        _ => Pace::Through,
+    }
+}
+
+/// Docker, stage, scenarios, and the way down, whatever happens in between.
+async fn run_all(
+    asked: Demo,
+    chosen: Chosen,
+    run: RunId,
+    dir: &RunDir,
+    narrator: Narrator,
+    began: Instant,
+) -> Result<Exit, Problem> {
+    let mut signals = Signals::listen()?;
+    let hold = asked.hold;
+    let engine = tokio::select! {
+        engine = Engine::connect(run) => engine?,
+        exit = signals.next() => return Ok(exit),
+    };
+    let work = tokio::spawn(scenarios(
+        asked,
+        chosen,
+        engine.clone(),
+        dir.work.clone(),
+        narrator.clone(),
+        began,
+    ));
+    let stop = work.abort_handle();
+    let ended = tokio::select! {
+        ended = work => ended.unwrap_or_else(|failed| Err(bug(&failed))),
+        exit = signals.next() => Ok(Came::Signal(exit)),
+        failure = narrator.failure() => failed_to_tell(failure, dir).map(Came::Signal),
+    };
+    stop.abort();
+    if let (Ok(Came::End(_)), true) = (&ended, hold) {
+        tokio::select! {
+            () = narrator.hold() => {}
+            _ = signals.next() => {}
+        }
+    }
+    if let Ok(Came::Signal(
+        Exit::Interrupted | Exit::Terminated | Exit::HungUp,
+    )) = ended
+    {
+        narrator.tell(Event::Waiting {
+            what: text! {
+                en: "what was started to be removed", zh: "清理已启动的容器"
+            },
+            limit_s: None,
+        });
+    }
+    let down = Instant::now();
+    let left_behind = engine.tear_down().await;
+    match ended? {
+        Came::Signal(exit) => Ok(exit),
+        Came::End(summary) => {
+            let exit = summary.exit();
+            narrator.tell(summary.event(began, down.elapsed(), left_behind));
+            Ok(exit)
+        }
+    }
+}
+
+/// How the work came to an end.
+enum Came {
+    End(Summary),
+    Signal(Exit),
+}
+
+async fn scenarios(
+    asked: Demo,
+    chosen: Chosen,
+    engine: Engine,
+    work: PathBuf,
+    narrator: Narrator,
+    began: Instant,
+) -> Result<Came, Problem> {
+    // What a SIGKILL left; those of living runs are not ours to touch.
+    let _ = reap::remove_orphans(engine.docker()).await;
+    let needs_redis =
+        |e: &Entry| e.scenario.needs.redis || e.scenario.needs.own_redis;
+    let redis = chosen.entries.iter().any(needs_redis);
+    let wanted = Wanted { broker: asked.broker.clone(), redis };
+    let hear = |news| narrator.tell(told(news));
+    let stage = Stage::up(&engine, &wanted, &hear).await?;
+    let mut summary = Summary {
+        boot_ms: stage.broker.service.boot_ms,
+        stage_up: stage.took,
+        ..Summary::default()
+    };
+    narrator.tell(Event::StageUp {
+        services: stage.services(),
+        management: asked.hold.then(|| Login {
+            url: stage.broker.management.url.clone(),
+            user: stage.broker.user.clone(),
+            password: stage.broker.password.clone(),
+        }),
+    });
+    let stage = Arc::new(stage);
+    let session = Session {
+        stage,
+        narrator: narrator.clone(),
+        began,
+        dir: work,
+        prefix: String::new(),
+        keep: asked.hold,
+    };
+    let at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let alone =
+        chosen.entries.len() == 1 && at_terminal && !asked.json && !asked.quiet;
+    let how = How {
+        messages: asked.messages,
+        seed: asked.seed,
+        without: chosen.without,
+        armed: true,
+        ask: asked.predict
+            || (alone && !asked.no_predict && chosen.without.is_none()),
+    };
+    let of = u32::try_from(chosen.entries.len()).unwrap_or(u32::MAX);
+    for (index, entry) in (1..).zip(&chosen.entries) {
+        if let Some(why) = session.cannot(entry.scenario) {
+            summary.skipped += 1;
+            let (topic, scenario) =
+                (entry.topic.id.to_owned(), entry.scenario.id.to_owned());
+            narrator.tell(Event::Skipped { topic, scenario, why });
+            continue;
+        }
+        let place = Place { index, of };
+        let ended =
+            session.scenario(entry.topic, entry.scenario, place, how).await?;
+        summary.ended.push(ended);
+    }
+    Ok(Came::End(summary))
+}
+
+fn told(news: News) -> Event {
+    match news {
+        News::Awaiting(what, limit) => {
+            Event::Waiting { what, limit_s: limit.map(|limit| limit.as_secs()) }
+        }
+        News::Progress(text) => Event::Progress { text },
+        News::There(took) => Event::Waited {
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        },
+    }
+}
+
+/// The reader of our output went away, or the record cannot be written.
+fn failed_to_tell(failure: Failure, dir: &RunDir) -> Result<Exit, Problem> {
+    match failure {
+        Failure::View(io::ErrorKind::BrokenPipe) => Ok(Exit::PipeClosed),
+        Failure::View(kind) => Err(Problem::environment(text! {
+            en: "cannot write to stdout: {kind}", zh: "无法写到标准输出：{kind}", kind = kind
+        })),
+        Failure::Record(kind, _) => {
+            Err(state::cannot_write(&dir.home, &kind.into()))
+        }
+    }
+}
+
+/// A panic somewhere in the work. Its message has been printed.
+fn bug(failed: &tokio::task::JoinError) -> Problem {
+    Problem::environment(text! {
+        en: "the lab itself failed, which is a bug: {failed}",
+        zh: "实验室自身出错，这是一个 bug：{failed}",
+        failed = failed
+    })
+    .help(text! {
+        en: "everything it started is removed; please report the lines above",
+        zh: "已启动的容器均已移除；请把上面的输出报告给我们"
+    })
+}

@@ -1,0 +1,293 @@
+//! `rmq-lab show`: the code under discussion, taken from the source itself.
+
+use std::io::{self, Write};
+
+use similar::{ChangeTag, TextDiff};
+
+use super::Manner;
+use crate::{
+    demos::TOPICS,
+    event::WayName,
+    lab::{
+        Scenario, Ways,
+        catalogue::{self, Entry},
+    },
+    narrate::{Ink, painted, way_head},
+    problem::Problem,
+    text,
+    text::Text,
+};
+
+/// Shows the ways of a scenario, or only what differs between them.
+///
+/// # Errors
+/// A usage [`Problem`] for a name that does not exist; within, that stdout is
+/// closed.
+pub fn show(
+    target: &str,
+    diff: bool,
+    without: Option<&str>,
+    manner: Manner,
+    out: &mut dyn Write,
+) -> Result<io::Result<()>, Problem> {
+    let entries = catalogue::find(TOPICS, target)?;
+    let mut told = String::new();
+    for entry in &entries {
+        told.push_str(&match without {
+            None => ways(entry, diff, manner)?,
+            Some(_) if entries.len() > 1 => {
+                return Err(Problem::usage(text! {
+                    en: "--without takes a mechanism out of one scenario, not of a topic",
+                    zh: "--without 只能用于单个场景，不能用于整个主题"
+                })
+                .help(text! {
+                    en: "for example: rmq-lab show idempotency/inbox --without unique-key",
+                    zh: "例如：rmq-lab show idempotency/inbox --without unique-key"
+                }));
+            }
+            Some(name) => without_one(*entry, name, diff, manner)?,
+        });
+    }
+    Ok(out.write_all(told.as_bytes()))
+}
+
+fn ways(entry: &Entry, diff: bool, manner: Manner) -> Result<String, Problem> {
+    let scenario = entry.scenario;
+    let mut told = format!(" {}\n", entry.target());
+    match &scenario.ways {
+        Ways::Pair { naive, fixed, .. } => {
+            let before = Shown::new(
+                scenario,
+                way_head(WayName::Naive),
+                &naive.title,
+                naive.code,
+            )?;
+            let after = Shown::new(
+                scenario,
+                way_head(WayName::Fixed),
+                &fixed.title,
+                fixed.code,
+            )?;
+            told.push_str(&two(&before, &after, diff, manner));
+        }
+        Ways::Trap(way) | Ways::Measure(way) => {
+            told.push_str(
+                &Shown::new(
+                    scenario,
+                    way_head(WayName::Trap),
+                    &way.title,
+                    way.code,
+                )?
+                .whole(manner),
+            );
+        }
+    }
+    Ok(told)
+}
+
+fn without_one(
+    entry: Entry,
+    name: &str,
+    diff: bool,
+    manner: Manner,
+) -> Result<String, Problem> {
+    let mechanism = catalogue::mechanism(entry, name)?;
+    let Ways::Pair { fixed, .. } = &entry.scenario.ways else {
+        return Ok(String::new());
+    };
+    let whole = Shown::new(
+        entry.scenario,
+        way_head(WayName::Fixed),
+        &fixed.title,
+        fixed.code,
+    )?;
+    let without = way_head(WayName::Without);
+    let label = Text::made(
+        format!("{} {}", without.en, mechanism.id),
+        format!("{} {}", without.zh, mechanism.id),
+    );
+    let rest =
+        Shown::new(entry.scenario, label, &mechanism.name, mechanism.code)?;
+    Ok(format!(" {}\n{}", entry.target(), two(&whole, &rest, diff, manner)))
+}
+
+fn two(before: &Shown, after: &Shown, diff: bool, manner: Manner) -> String {
+    if !diff {
+        return before.whole(manner) + &after.whole(manner);
+    }
+    let heads = format!(
+        " --- {}  {}\n +++ {}  {}\n\n",
+        before.label.say(manner.lang),
+        before.title.say(manner.lang),
+        after.label.say(manner.lang),
+        after.title.say(manner.lang),
+    );
+    let changes = TextDiff::from_lines(&before.code, &after.code);
+    let lines = changes.iter_all_changes().map(|change| {
+        let (sign, ink) = match change.tag() {
+            ChangeTag::Delete => ("-", Ink::Red),
+            ChangeTag::Insert => ("+", Ink::Green),
+            ChangeTag::Equal => (" ", Ink::Plain),
+        };
+        // As diff -u does: a space more would not fit on 80 columns.
+        let line = format!("{sign}{}", change.to_string().trim_end());
+        format!("{}\n", painted(ink, line.trim_end(), manner.color))
+    });
+    heads + &lines.collect::<String>() + "\n"
+}
+
+/// One function of a way.
+struct Shown {
+    label: Text,
+    title: Text,
+    code: String,
+}
+
+impl Shown {
+    fn new(
+        scenario: &Scenario,
+        label: Text,
+        title: &Text,
+        name: &str,
+    ) -> Result<Self, Problem> {
+        let code = function(scenario.source, name).ok_or_else(|| {
+            Problem::environment(text! {
+                en: "the source of {name} is not in this binary",
+                zh: "本程序中没有 {name} 的源码",
+                name = name
+            })
+        })?;
+        Ok(Self { label, title: title.clone(), code })
+    }
+
+    fn whole(&self, manner: Manner) -> String {
+        format!(
+            " {}  {}\n\n{}\n",
+            self.label.say(manner.lang),
+            self.title.say(manner.lang),
+            self.code
+        )
+    }
+}
+
+/// A function with its doc comment, as it stands in one of these files. The
+/// files are formatted by rustfmt: a function at the left margin ends at the
+/// next brace there.
+pub fn function(files: &[&str], name: &str) -> Option<String> {
+    files.iter().find_map(|file| {
+        let lines: Vec<_> = file.lines().collect();
+        let head = format!("async fn {name}(");
+        let at = lines.iter().position(|line| {
+            line.strip_prefix("pub ").unwrap_or(line).starts_with(&head)
+        })?;
+        let docs = lines[..at]
+            .iter()
+            .rev()
+            .take_while(|line| line.starts_with("///"))
+            .count();
+        let end = lines[at..].iter().position(|line| *line == "}")?;
+        Some(lines[at - docs..=at + end].join("\n") + "\n")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "\
+//! The shop.
+
+/// Pays.
+///
+/// And acks.
+async fn pay(
+    payment: &Delivery,
+) -> Handled {
+    if payment.is_new() {
+        shop.pay(payment)?;
+    }
+    Ok(payment.ack().await?)
+}
+
+// No doc comment of the next one.
+pub async fn pay_once(payment: &Delivery) -> Handled {
+    pay(payment).await
+}
+
+fn not_async() {}
+";
+
+    const OTHER: &str = "async fn elsewhere() {\n}";
+
+    #[test]
+    fn a_function_comes_with_its_doc_comment_and_its_last_brace() {
+        let pay = function(&[FILE], "pay").unwrap_or_default();
+        assert!(
+            pay.starts_with("/// Pays.\n///\n/// And acks.\nasync fn pay(")
+        );
+        assert!(pay.ends_with("    Ok(payment.ack().await?)\n}\n"));
+        assert_eq!(pay.lines().count(), 11, "{pay}");
+    }
+
+    #[test]
+    fn a_name_that_only_begins_so_is_another_function() {
+        let once = function(&[FILE], "pay_once").unwrap_or_default();
+        assert_eq!(
+            once,
+            "pub async fn pay_once(payment: &Delivery) -> Handled {\n    \
+             pay(payment).await\n}\n",
+        );
+    }
+
+    #[test]
+    fn every_file_is_looked_through() {
+        let found = function(&[FILE, OTHER], "elsewhere");
+        assert_eq!(found.as_deref(), Some("async fn elsewhere() {\n}\n"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_made_up() {
+        assert_eq!(function(&[FILE, OTHER], "pa"), None);
+        assert_eq!(function(&[FILE, OTHER], "refund"), None);
+        assert_eq!(function(&[], "pay"), None);
+        assert_eq!(function(&["async fn torn() {\n"], "torn"), None);
+    }
+
+    #[test]
+    fn every_way_and_every_mechanism_can_be_shown() {
+        for entry in catalogue::entries(TOPICS) {
+            let scenario = entry.scenario;
+            let ways = match &scenario.ways {
+                Ways::Pair { naive, fixed, .. } => {
+                    vec![naive.code, fixed.code]
+                }
+                Ways::Trap(way) | Ways::Measure(way) => vec![way.code],
+            };
+            let mechanisms = scenario.ways.mechanisms().iter().map(|m| m.code);
+            for name in ways.into_iter().chain(mechanisms) {
+                let found = function(scenario.source, name);
+                let code = found.unwrap_or_default();
+                let target = entry.target();
+                assert!(code.contains(name), "{target}: no source of {name}");
+                assert!(
+                    code.starts_with("///"),
+                    "{target}: {name} tells nobody what it does"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_pair_is_two_different_functions() {
+        for entry in catalogue::entries(TOPICS) {
+            let Ways::Pair { naive, fixed, .. } = &entry.scenario.ways else {
+                continue;
+            };
+            let code = |name| {
+                function(entry.scenario.source, name).unwrap_or_default()
+            };
+            let (naive, fixed) = (code(naive.code), code(fixed.code));
+            assert_ne!(naive, fixed, "{}", entry.target());
+        }
+    }
+}

@@ -1,0 +1,615 @@
+//! The checks that ways are judged by. `Err` says what differed, and names
+//! messages.
+
+use std::collections::BTreeSet;
+
+use super::{Outcome, Strike};
+use crate::{
+    ledger::{Breach, Kind, MessageId},
+    text,
+    text::Text,
+};
+
+/// Every message applied once, nothing left over, and the ledger balanced.
+///
+/// # Errors
+/// What is wrong, with the first messages.
+pub fn every_message_once(outcome: &Outcome) -> Result<(), Text> {
+    for kind in KINDS {
+        nothing(outcome, kind)?;
+    }
+    balanced(outcome)?;
+    if outcome.audit.counts.waiting > 0 {
+        return Err(text! {
+            en: "{n} copies left in the queue", zh: "队列里还剩 {n} 份",
+            n = outcome.audit.counts.waiting
+        });
+    }
+    let (applied, all) =
+        (outcome.audit.counts.applied, u64::from(outcome.messages));
+    if applied == all {
+        return Ok(());
+    }
+    Err(text! {
+        en: "{applied} of {all} applied", zh: "{all} 条中只生效 {applied} 条",
+        applied = applied, all = all
+    })
+}
+
+/// Exactly the struck messages were doubled, and nothing else is wrong.
+///
+/// # Errors
+/// What differs, with the first messages.
+pub fn doubled_exactly_where_struck(outcome: &Outcome) -> Result<(), Text> {
+    only(outcome, Kind::Duplicated)
+}
+
+/// Exactly the struck messages were lost, and nothing else is wrong.
+///
+/// # Errors
+/// What differs, with the first messages.
+pub fn lost_exactly_where_struck(outcome: &Outcome) -> Result<(), Text> {
+    only(outcome, Kind::Lost)
+}
+
+/// Every message was doubled, and nothing else is wrong: the whole batch was
+/// sent again.
+///
+/// # Errors
+/// What differs.
+pub fn everything_doubled(outcome: &Outcome) -> Result<(), Text> {
+    let all = (1..=outcome.messages).map(|n| outcome.noun.number(n)).collect();
+    exactly(outcome, Kind::Duplicated, &all)?;
+    let mut others = KINDS.into_iter().filter(|kind| *kind != Kind::Duplicated);
+    others.try_for_each(|kind| nothing(outcome, kind))
+}
+
+/// Of each kind, exactly the messages with one of these strikes, and nothing
+/// else is wrong.
+///
+/// # Errors
+/// What differs, with the first messages.
+pub fn exactly_where(
+    outcome: &Outcome,
+    expected: &[(Kind, Strike)],
+) -> Result<(), Text> {
+    for kind in KINDS {
+        let strikes = expected.iter().filter(|(k, _)| *k == kind);
+        let messages = strikes.flat_map(|(_, strike)| outcome.plan.of(*strike));
+        exactly(outcome, kind, &messages.collect())?;
+    }
+    Ok(())
+}
+
+const KINDS: [Kind; 4] =
+    [Kind::Lost, Kind::Duplicated, Kind::Stuck, Kind::Unexpected];
+
+fn only(outcome: &Outcome, expected: Kind) -> Result<(), Text> {
+    let all: Vec<_> =
+        outcome.plan.all().map(|(_, strike)| (expected, strike)).collect();
+    exactly_where(outcome, &all)
+}
+
+fn exactly(
+    outcome: &Outcome,
+    kind: Kind,
+    expected: &BTreeSet<MessageId>,
+) -> Result<(), Text> {
+    let found: BTreeSet<_> = outcome.audit.of(kind).collect();
+    if &found == expected {
+        return twice_means_two(outcome);
+    }
+    let (missing, extra) = (names(expected - &found), names(&found - expected));
+    let what = word(kind);
+    Err(Text::made(
+        format!(
+            "{}: expected and not so: {missing}; so and not expected: {extra}",
+            what.en
+        ),
+        format!(
+            "{}：应如此却没有：{missing}；不应如此却发生：{extra}",
+            what.zh
+        ),
+    ))
+}
+
+/// Doubled is said of what was applied twice, not three times.
+fn twice_means_two(outcome: &Outcome) -> Result<(), Text> {
+    let mut anomalies = outcome.audit.anomalies.iter();
+    let more = anomalies.find(|anomaly| anomaly.applied > 2);
+    more.map_or(Ok(()), |anomaly| {
+        Err(text! {
+            en: "{message} applied {times} times", zh: "{message} 生效 {times} 次",
+            message = anomaly.message, times = anomaly.applied
+        })
+    })
+}
+
+/// Each struck message really came twice, by a resend or a redelivery.
+///
+/// # Errors
+/// Which did not.
+pub fn each_came_twice(outcome: &Outcome) -> Result<(), Text> {
+    let untested = outcome.struck.iter().filter(|struck| {
+        let (sent, delivered) = (struck.entry.sent, struck.entry.delivered);
+        match struck.strike {
+            Strike::KillBeforeCommit
+            | Strike::KillAfterCommit
+            | Strike::SwallowAck
+            | Strike::Meet => delivered < 2,
+            Strike::WithholdConfirm | Strike::CutBeforePublish => sent < 2,
+            Strike::Replay => sent < 2 || delivered < 2,
+            Strike::Repeat | Strike::Overtake => false,
+        }
+    });
+    let untested: BTreeSet<_> = untested.map(|struck| struck.message).collect();
+    if untested.is_empty() {
+        return Ok(());
+    }
+    let which = names(untested);
+    Err(text! {
+        en: "struck, and its duplicate never came: {which}",
+        zh: "已命中，但重复的那份没有出现：{which}",
+        which = which
+    })
+}
+
+/// The broker confirmed every message.
+///
+/// # Errors
+/// How many it did.
+pub fn every_message_confirmed(outcome: &Outcome) -> Result<(), Text> {
+    let confirmed = outcome.audit.counts.confirmed;
+    let all = u64::from(outcome.messages);
+    if confirmed == all {
+        return Ok(());
+    }
+    Err(text! {
+        en: "{confirmed} of {all} confirmed", zh: "{all} 条中只确认 {confirmed} 条",
+        confirmed = confirmed, all = all
+    })
+}
+
+/// Whether the copies of messages with this strike came flagged
+/// `redelivered`: all of them, or none.
+///
+/// # Errors
+/// Which differ.
+pub fn flagged_where(
+    outcome: &Outcome,
+    strike: Strike,
+    flagged: bool,
+) -> Result<(), Text> {
+    let wrong = outcome.struck.iter().filter(|struck| {
+        struck.strike == strike && (struck.entry.redelivered > 0) != flagged
+    });
+    let wrong: BTreeSet<_> = wrong.map(|struck| struck.message).collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let which = names(wrong);
+    Err(text! {
+        en: "the redelivered flag is not as claimed: {which}",
+        zh: "redelivered 标记与所称不符：{which}",
+        which = which
+    })
+}
+
+fn nothing(outcome: &Outcome, kind: Kind) -> Result<(), Text> {
+    let found: BTreeSet<_> = outcome.audit.of(kind).collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    let (count, which, what) = (found.len(), names(found), word(kind));
+    Err(Text::made(
+        format!("{count} {}: {which}", what.en),
+        format!("{count} 条{}：{which}", what.zh),
+    ))
+}
+
+/// I1 and I4 hold: what was confirmed can be found again, and every attempt
+/// has exactly one answer.
+fn balanced(outcome: &Outcome) -> Result<(), Text> {
+    for breach in [Breach::I1, Breach::I4] {
+        let found: BTreeSet<_> = outcome.audit.breaching(breach).collect();
+        if !found.is_empty() {
+            let which = names(found);
+            return Err(match breach {
+                Breach::I1 => text! {
+                    en: "confirmed and never seen again: {which}",
+                    zh: "确认之后再没见过：{which}",
+                    which = which
+                },
+                _ => text! {
+                    en: "attempts without exactly one answer: {which}",
+                    zh: "发布与应答数对不上：{which}",
+                    which = which
+                },
+            });
+        }
+    }
+    Ok(())
+}
+
+fn names(messages: BTreeSet<MessageId>) -> String {
+    const MOST: usize = 3;
+    if messages.is_empty() {
+        return "-".to_owned();
+    }
+    let named: Vec<_> =
+        messages.iter().take(MOST).map(MessageId::to_string).collect();
+    match messages.len().saturating_sub(MOST) {
+        0 => named.join(", "),
+        more => format!("{} +{more}", named.join(", ")),
+    }
+}
+
+fn word(kind: Kind) -> Text {
+    match kind {
+        Kind::Lost => text! { en: "lost", zh: "丢失" },
+        Kind::Duplicated => text! { en: "doubled", zh: "重复" },
+        Kind::Stuck => text! { en: "stuck", zh: "卡住" },
+        Kind::Unexpected => text! { en: "unexpected", zh: "来历不明" },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        lab::{Check, Hits, Plan, Struck},
+        ledger::{Fact, Ledger, Noun},
+    };
+
+    const MESSAGES: u32 = 30;
+
+    /// A run of 30 payments in which three are struck.
+    struct Run {
+        ledger: Ledger,
+        plan: Plan,
+    }
+
+    const WELL: &[Fact] = &[Fact::Sent, Fact::Confirmed, Fact::Delivered];
+
+    /// All went well, and each struck message came twice.
+    fn run(strikes: &[Strike]) -> Run {
+        run_but(strikes, STRANGER, &[])
+    }
+
+    /// But of one message only this is known.
+    fn run_but(strikes: &[Strike], but: MessageId, facts: &[Fact]) -> Run {
+        let plan =
+            Plan::choose(Noun::Payment, strikes, Hits::OneInTen, MESSAGES, 3);
+        let mut ledger = Ledger::new(Noun::Payment, MESSAGES);
+        for number in 1..=MESSAGES {
+            let id = MessageId::payment(number);
+            for fact in if id == but { facts } else { WELL } {
+                ledger.record(id, *fact, 0);
+            }
+            if plan.strikes(id) && id != but {
+                ledger.record(id, Fact::Redelivered, 0);
+            }
+        }
+        Run { ledger, plan }
+    }
+
+    impl Run {
+        fn struck(&self, strike: Strike) -> Vec<MessageId> {
+            self.plan.of(strike).collect()
+        }
+
+        fn unstruck(&self) -> MessageId {
+            let mut all = (1..).map(MessageId::payment);
+            all.find(|id| !self.plan.strikes(*id)).unwrap_or(STRANGER)
+        }
+
+        /// These were paid so often, all others once.
+        fn paid(mut self, messages: &[MessageId], times: u16) -> Self {
+            for number in 1..=MESSAGES {
+                let id = MessageId::payment(number);
+                let times = if messages.contains(&id) { times } else { 1 };
+                self.ledger.settle(id, times, 0);
+            }
+            self
+        }
+
+        /// And of this one a copy still waits.
+        fn waiting(mut self, message: MessageId) -> Self {
+            self.ledger.settle(message, 0, 1);
+            self
+        }
+
+        /// And this happened to it.
+        fn and(mut self, message: MessageId, fact: Fact) -> Self {
+            self.ledger.record(message, fact, 0);
+            self
+        }
+
+        fn outcome(self) -> Outcome {
+            let Self { ledger, plan } = self;
+            let known = |(message, strike)| Struck {
+                message,
+                strike,
+                entry: ledger.entry(message).copied().unwrap_or_default(),
+            };
+            Outcome {
+                audit: ledger.audit(),
+                struck: plan.all().map(known).collect(),
+                plan,
+                noun: Noun::Payment,
+                messages: MESSAGES,
+            }
+        }
+
+        fn passes(self, check: Check) {
+            assert_eq!(check(&self.outcome()), Ok(()));
+        }
+
+        fn fails(self, check: Check, why: &str) {
+            let told = check(&self.outcome()).err().unwrap_or_default();
+            assert!(told.en.contains(why), "{:?}, not {why:?}", told.en);
+            assert!(!told.zh.is_empty());
+        }
+    }
+
+    fn every_payment_once(outcome: &Outcome) -> Result<(), Text> {
+        every_message_once(outcome)?;
+        each_came_twice(outcome)
+    }
+
+    /// Nobody attempted it.
+    const STRANGER: MessageId = MessageId { noun: Noun::Mail, number: 7 };
+    const KILL: Strike = Strike::KillBeforeCommit;
+    const SWALLOW: Strike = Strike::SwallowAck;
+
+    #[test]
+    fn every_payment_once_is_just_that() {
+        run(&[KILL]).paid(&[], 1).passes(every_payment_once);
+    }
+
+    #[test]
+    fn every_payment_once_refuses_whatever_is_wrong_with_one() {
+        let id = MessageId::payment(4);
+        let with = |times| run(&[KILL]).paid(&[id], times);
+        with(2).fails(every_payment_once, "1 doubled: payment-0004");
+        with(0).fails(every_payment_once, "1 lost: payment-0004");
+        with(0).waiting(id).fails(every_payment_once, "1 stuck: payment-0004");
+        with(1)
+            .and(STRANGER, Fact::Delivered)
+            .fails(every_payment_once, "1 unexpected: mail-0007");
+    }
+
+    #[test]
+    fn every_payment_once_refuses_a_ledger_that_does_not_balance() {
+        let id = MessageId::payment(4);
+        run(&[KILL]).paid(&[], 1).and(id, Fact::Sent).fails(
+            every_payment_once,
+            "attempts without exactly one answer: payment-0004",
+        );
+        // Paid out of nowhere: the books know it, no consumer does.
+        run_but(&[KILL], id, &[Fact::Sent, Fact::Confirmed])
+            .paid(&[], 1)
+            .fails(
+                every_payment_once,
+                "confirmed and never seen again: payment-0004",
+            );
+    }
+
+    #[test]
+    fn every_payment_once_refuses_too_few() {
+        // Neither confirmed nor promised, and so not lost; but not paid.
+        let id = MessageId::payment(9);
+        run_but(&[KILL], id, &[Fact::Sent, Fact::Unknown])
+            .paid(&[id], 0)
+            .fails(every_payment_once, "29 of 30 applied");
+    }
+
+    #[test]
+    fn every_payment_once_refuses_copies_that_still_wait() {
+        run(&[KILL])
+            .paid(&[], 1)
+            .waiting(MessageId::payment(4))
+            .fails(every_payment_once, "1 copies left in the queue");
+    }
+
+    #[test]
+    fn a_way_that_never_met_the_duplicate_has_not_held() {
+        let twice_sent =
+            &[Fact::Sent, Fact::Unknown, Fact::Sent, Fact::Confirmed][..];
+        let twice_come = &[Fact::Delivered, Fact::Redelivered][..];
+        let at_the_consumer =
+            [KILL, SWALLOW, Strike::KillAfterCommit, Strike::Meet];
+        let at_the_producer =
+            [Strike::WithholdConfirm, Strike::CutBeforePublish];
+        let cases = at_the_consumer
+            .map(|strike| (strike, [WELL, &[Fact::Redelivered]].concat()))
+            .into_iter()
+            .chain(at_the_producer.map(|strike| {
+                (strike, [twice_sent, &[Fact::Delivered]].concat())
+            }))
+            .chain([(Strike::Replay, [twice_sent, twice_come].concat())]);
+        for (strike, facts) in cases {
+            let of = |untested: bool| {
+                let mut run = run(&[strike]);
+                let struck = run.struck(strike);
+                run.ledger = Ledger::new(Noun::Payment, MESSAGES);
+                for number in 1..=MESSAGES {
+                    let id = MessageId::payment(number);
+                    let plain = untested && id == struck[0];
+                    let facts = if !plain && struck.contains(&id) {
+                        facts.as_slice()
+                    } else {
+                        WELL
+                    };
+                    for fact in facts {
+                        run.ledger.record(id, *fact, 0);
+                    }
+                }
+                (run.paid(&[], 1), struck[0])
+            };
+            of(false).0.passes(every_payment_once);
+            let (untested, first) = of(true);
+            untested.fails(
+                every_payment_once,
+                &format!("struck, and its duplicate never came: {first}"),
+            );
+        }
+        // These make no duplicate that a consumer must meet.
+        for strike in [Strike::Repeat, Strike::Overtake] {
+            run(&[strike]).paid(&[], 1).passes(every_payment_once);
+        }
+    }
+
+    #[test]
+    fn confirmed_means_every_message() {
+        let id = MessageId::payment(9);
+        run(&[KILL]).passes(every_message_confirmed);
+        run_but(&[KILL], id, &[Fact::Sent, Fact::Unknown])
+            .fails(every_message_confirmed, "29 of 30 confirmed");
+        run_but(&[KILL], id, &[Fact::Sent, Fact::Returned, Fact::Confirmed])
+            .fails(every_message_confirmed, "29 of 30 confirmed");
+    }
+
+    #[test]
+    fn the_flag_is_looked_at_where_a_strike_was_and_nowhere_else() {
+        let flagged: Check = |outcome| flagged_where(outcome, SWALLOW, true);
+        let plain: Check = |outcome| flagged_where(outcome, SWALLOW, false);
+        let first = run(&[SWALLOW]).struck(SWALLOW)[0];
+        let other = run(&[SWALLOW]).unstruck();
+        run(&[SWALLOW]).passes(flagged);
+        run(&[SWALLOW]).and(other, Fact::Redelivered).passes(flagged);
+        run_but(&[SWALLOW], first, WELL).fails(
+            flagged,
+            &format!("the redelivered flag is not as claimed: {first}"),
+        );
+        run(&[SWALLOW]).fails(plain, "the redelivered flag is not as claimed");
+        // Copies of another strike may be flagged as they like.
+        run(&[KILL]).passes(plain);
+        run(&[KILL]).passes(flagged);
+    }
+
+    #[test]
+    fn doubled_means_each_struck_message_and_no_other() {
+        let check = doubled_exactly_where_struck;
+        let struck = run(&[SWALLOW]).struck(SWALLOW);
+        let other = run(&[SWALLOW]).unstruck();
+        let both = || run(&[SWALLOW]).paid(&struck, 2);
+        both().passes(check);
+        run(&[SWALLOW])
+            .paid(&struck, 3)
+            .fails(check, &format!("{} applied 3 times", struck[0]));
+        run(&[SWALLOW]).paid(&struck[1..], 2).fails(
+            check,
+            &format!("doubled: expected and not so: {}", struck[0]),
+        );
+        let one_more = [struck.as_slice(), &[other]].concat();
+        run(&[SWALLOW])
+            .paid(&one_more, 2)
+            .fails(check, &format!("so and not expected: {other}"));
+        run(&[SWALLOW]).paid(&[], 1).fails(check, "doubled: expected");
+        run(&[SWALLOW]).paid(&struck, 0).fails(check, "lost: expected");
+        both().and(STRANGER, Fact::Delivered).fails(check, "unexpected");
+    }
+
+    #[test]
+    fn lost_means_each_struck_message_and_no_other() {
+        let check = lost_exactly_where_struck;
+        let struck = run(&[KILL]).struck(KILL);
+        let other = run(&[KILL]).unstruck();
+        run(&[KILL]).paid(&struck, 0).passes(check);
+        run(&[KILL]).paid(&struck[1..], 0).fails(check, "lost: expected");
+        run(&[KILL])
+            .paid(&[struck.as_slice(), &[other]].concat(), 0)
+            .fails(check, &format!("so and not expected: {other}"));
+        run(&[KILL]).paid(&struck, 2).fails(check, "lost: expected");
+        run(&[KILL])
+            .paid(&struck, 0)
+            .waiting(struck[0])
+            .fails(check, "lost: expected");
+        run(&[KILL])
+            .paid(&struck, 0)
+            .and(STRANGER, Fact::Delivered)
+            .fails(check, "unexpected");
+    }
+
+    #[test]
+    fn stuck_means_each_struck_message_and_no_other() {
+        let check: Check =
+            |outcome| exactly_where(outcome, &[(Kind::Stuck, KILL)]);
+        let struck = run(&[KILL]).struck(KILL);
+        let other = run(&[KILL]).unstruck();
+        let waiting = || {
+            struck
+                .iter()
+                .fold(run(&[KILL]).paid(&struck, 0), |run, id| run.waiting(*id))
+        };
+        waiting().passes(check);
+        // A copy that waits behind a payment that was made is not stuck.
+        waiting().waiting(other).passes(check);
+        run(&[KILL]).paid(&struck, 0).fails(check, "lost");
+        run(&[KILL]).paid(&[], 1).fails(check, "stuck: expected");
+        let one_more = [struck.as_slice(), &[other]].concat();
+        one_more
+            .iter()
+            .fold(run(&[KILL]).paid(&one_more, 0), |run, id| run.waiting(*id))
+            .fails(check, &format!("so and not expected: {other}"));
+    }
+
+    #[test]
+    fn each_strike_may_leave_something_else() {
+        let expected = [(Kind::Lost, KILL), (Kind::Duplicated, SWALLOW)];
+        let check = |run: Run| exactly_where(&run.outcome(), &expected);
+        let both = || {
+            let run = run(&[KILL, SWALLOW]);
+            let (lost, doubled) = (run.struck(KILL), run.struck(SWALLOW));
+            (run, lost, doubled)
+        };
+        let paid = |lost: u16, doubled: u16| {
+            let (mut run, killed, swallowed) = both();
+            for number in 1..=MESSAGES {
+                let id = MessageId::payment(number);
+                let times = match () {
+                    () if killed.contains(&id) => lost,
+                    () if swallowed.contains(&id) => doubled,
+                    () => 1,
+                };
+                run.ledger.settle(id, times, 0);
+            }
+            run
+        };
+        assert_eq!(check(paid(0, 2)), Ok(()));
+        for (lost, doubled) in [(1, 2), (0, 1), (2, 0), (0, 0), (2, 2)] {
+            assert!(check(paid(lost, doubled)).is_err(), "{lost} {doubled}");
+        }
+    }
+
+    #[test]
+    fn a_strike_of_which_nothing_is_expected_must_leave_nothing() {
+        let (quiet, struck) = (run(&[KILL]), run(&[KILL]).struck(KILL));
+        let nothing = |run: Run| exactly_where(&run.outcome(), &[]);
+        assert_eq!(nothing(quiet.paid(&[], 1)), Ok(()));
+        assert!(nothing(run(&[KILL]).paid(&struck, 2)).is_err());
+    }
+
+    #[test]
+    fn everything_doubled_means_every_message() {
+        let check = everything_doubled;
+        let all: Vec<_> = (1..=MESSAGES).map(MessageId::payment).collect();
+        let doubled = || run(&[SWALLOW]).paid(&all, 2);
+        doubled().passes(check);
+        run(&[SWALLOW])
+            .paid(&all[1..], 2)
+            .fails(check, "expected and not so: payment-0001");
+        run(&[SWALLOW]).paid(&[], 1).fails(
+            check,
+            "payment-0001, payment-0002, payment-0003 +27; so and not",
+        );
+        run(&[SWALLOW]).paid(&all[..1], 0).fails(check, "doubled: expected");
+        doubled()
+            .and(STRANGER, Fact::Delivered)
+            .fails(check, "1 unexpected: mail-0007");
+        doubled()
+            .and(MessageId::payment(MESSAGES + 1), Fact::Confirmed)
+            .fails(check, "1 lost: payment-0031");
+    }
+}

@@ -1,0 +1,398 @@
+//! The lifecycle, the same for every scenario.
+//!
+//! A [`Session`] is one stage and everything that is run on it. A scenario
+//! runs its ways one after another, each in a vhost and a directory of its
+//! own, audits each, and judges. What goes wrong in between makes the
+//! scenario inconclusive; what is wrong with the environment ends the run.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use tokio::time::timeout;
+
+use super::{
+    Lab, Outcome, Plan, RanOut,
+    scenario::{Check, Mechanism, Run, Scenario, Topic, Ways},
+    trouble::{no_room, told},
+    verdict::{Case, judge},
+};
+use crate::{
+    event::{Choice, Ended, Event, Verdict, WayName, WayResult},
+    ledger::{Audit, Ledger, Noun},
+    narrate::Narrator,
+    problem::Problem,
+    stage::{Persistence, Redis, Stage},
+    text,
+    text::Text,
+};
+
+/// Messages each way sends where nothing else is said.
+pub const MESSAGES: u32 = 200;
+/// The most that `--messages` takes: the ledger then needs 400 MB.
+pub const MOST_MESSAGES: u32 = 10_000_000;
+/// Anomalies that an event carries.
+const ANOMALIES: usize = 20;
+
+/// How a scenario is to be run.
+#[derive(Clone, Copy)]
+pub struct How {
+    /// Messages each way sends.
+    pub messages: u32,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// The mechanism to leave out of the fixed way.
+    pub without: Option<&'static Mechanism>,
+    /// Whether faults strike. Without them nothing can be proven; only tests
+    /// turn them off.
+    pub armed: bool,
+    /// Whether to ask for a prediction.
+    pub ask: bool,
+}
+
+/// One stage and what is run on it.
+pub struct Session {
+    /// The stage.
+    pub stage: Arc<Stage>,
+    /// Who tells it.
+    pub narrator: Narrator,
+    /// When the run began.
+    pub began: Instant,
+    /// Where the ways keep their files.
+    pub dir: PathBuf,
+    /// What the names of its vhosts begin with: nothing, unless several
+    /// sessions share a stage.
+    pub prefix: String,
+    /// Whether vhosts stay until the stage goes, for somebody who looks.
+    pub keep: bool,
+}
+
+/// A scenario's place in a run.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// From 1.
+    pub index: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+impl Session {
+    /// Why a scenario cannot be run on this stage, if it cannot.
+    pub fn cannot(&self, scenario: &Scenario) -> Option<Text> {
+        let needs_four = scenario.needs.only_four?;
+        (self.stage.broker.version.0 < 4).then(|| needs_four.why())
+    }
+
+    /// Runs one scenario to its verdict.
+    ///
+    /// # Errors
+    /// A [`Problem`] of the environment; whatever else goes wrong makes the
+    /// scenario inconclusive.
+    pub async fn scenario(
+        &self,
+        topic: &Topic,
+        scenario: &'static Scenario,
+        place: Place,
+        how: How,
+    ) -> Result<Ended, Problem> {
+        self.narrator.tell(self.started(topic, scenario, place, how));
+        if how.ask {
+            let choices = choices(scenario);
+            let guess =
+                self.narrator.ask(&scenario.predict.question, &choices).await;
+            self.narrator.tell(Event::Predicted { guess });
+        }
+        let mut ways = BTreeMap::new();
+        for part in parts(scenario, how.without) {
+            let result = self.way(topic.noun, scenario, &part, how).await?;
+            ways.insert(part.name, result);
+        }
+        let (major, minor, _) = self.stage.broker.version;
+        let (verdict, why) = judge(&Case {
+            ways: &ways,
+            without: how.without.map(|mechanism| &mechanism.name),
+            tried: scenario.tried.contains(&(major, minor)),
+            measure: matches!(scenario.ways, Ways::Measure(_)),
+        });
+        let broker_log = match verdict {
+            Verdict::Proven | Verdict::Observed => None,
+            Verdict::Refuted | Verdict::Inconclusive => {
+                self.keep_log(scenario).await
+            }
+        };
+        // The ways' own time: a reader may think as long as they like.
+        let took_ms = ways.values().map(|way: &WayResult| way.took_ms).sum();
+        // What the run with a mechanism taken out shows is said by its `why`.
+        let unless_without = |text: &Text| match how.without {
+            Some(_) => Text::default(),
+            None => text.clone(),
+        };
+        let ended = Ended {
+            topic: topic.id.to_owned(),
+            scenario: scenario.id.to_owned(),
+            noun: topic.noun,
+            verdict,
+            why,
+            without: how.without.map(|mechanism| mechanism.id.to_owned()),
+            ways,
+            columns: scenario.columns.to_vec(),
+            right: how.without.is_none().then(|| key(scenario.predict.right)),
+            claim: unless_without(&scenario.claim),
+            fix: unless_without(&scenario.fix),
+            limit: unless_without(&scenario.limit),
+            say: unless_without(&scenario.say),
+            seed: how.seed,
+            messages: how.messages,
+            took_ms,
+            again: again(topic, scenario, how),
+            broker_log,
+        };
+        self.narrator.tell(Event::Verdict(Box::new(ended.clone())));
+        self.narrator.checkpoint().await;
+        Ok(ended)
+    }
+
+    async fn way(
+        &self,
+        noun: Noun,
+        scenario: &'static Scenario,
+        part: &Part,
+        how: How,
+    ) -> Result<WayResult, Problem> {
+        let began = Instant::now();
+        let (way, title) = (part.name, part.title.clone());
+        self.narrator.tell(Event::WayStarted { way, title });
+        let lab = self.lab(noun, scenario, part.name, how).await?;
+        let limit = Duration::from_secs(60 + u64::from(how.messages) / 250);
+        let ran = timeout(limit, (part.run)(lab.clone())).await.unwrap_or_else(|_| {
+            let what = text! { en: "the way to come to an end", zh: "该写法运行结束" };
+            Err(RanOut { what, limit }.into())
+        });
+        let outcome = lab.outcome();
+        let (as_expected, why) = match ran {
+            Ok(()) => match part.judge(&outcome) {
+                Ok(()) => (Some(true), None),
+                Err(why) => (Some(false), Some(why)),
+            },
+            Err(error) => (None, Some(told(error)?)),
+        };
+        let Outcome { audit: Audit { counts, mut anomalies, .. }, .. } =
+            outcome;
+        anomalies.truncate(ANOMALIES);
+        let result = WayResult {
+            hit: lab.hits(),
+            planned: lab.plan().len(),
+            counts,
+            as_expected,
+            why,
+            anomalies,
+            took_ms: millis(began.elapsed()),
+        };
+        self.narrator.tell(Event::WayEnded { way, result: result.clone() });
+        // While it is told step by step, its vhost is still there to look at.
+        self.narrator.checkpoint().await;
+        self.strike_set(&lab).await;
+        Ok(result)
+    }
+
+    /// Everything a way needs, and nothing that another way has used.
+    async fn lab(
+        &self,
+        noun: Noun,
+        scenario: &'static Scenario,
+        way: WayName,
+        how: How,
+    ) -> Result<Lab, Problem> {
+        let name = format!("{}{}.{}", self.prefix, scenario.id, way.as_str());
+        let dir = self.dir.join(&name);
+        std::fs::create_dir_all(&dir).map_err(|e| no_room(&dir, &e))?;
+        self.stage.broker.management.make_vhost(&name).await?;
+        let own_redis = match (&self.stage.redis, scenario.needs.own_redis) {
+            (Some(shared), true) => {
+                let own = format!("redis-{name}");
+                let engine = &self.stage.engine;
+                Some(
+                    Redis::start(
+                        engine,
+                        shared.image(),
+                        &own,
+                        Persistence::Off,
+                    )
+                    .await?,
+                )
+            }
+            _ => None,
+        };
+        Ok(Lab(Arc::new(super::Inner {
+            way,
+            stage: self.stage.clone(),
+            vhost: name,
+            dir,
+            noun,
+            messages: how.messages,
+            plan: Plan::choose(
+                noun,
+                scenario.strikes,
+                scenario.hits,
+                how.messages,
+                how.seed,
+            ),
+            armed: how.armed,
+            own_redis,
+            narrator: self.narrator.clone(),
+            began: self.began,
+            ledger: Mutex::new(Ledger::new(noun, how.messages)),
+            hits: Mutex::default(),
+            steps: Mutex::new(0),
+            owed: Mutex::default(),
+        })))
+    }
+
+    /// Takes away what a way stood on, so that the next finds it empty. What
+    /// cannot be taken away now goes with the stage.
+    async fn strike_set(&self, lab: &Lab) {
+        if !self.keep {
+            let management = &self.stage.broker.management;
+            let _ = management.remove_vhost(lab.vhost()).await;
+        }
+        if let Some(redis) = &lab.0.own_redis {
+            self.stage.engine.remove(redis.container()).await;
+        }
+        let _ = std::fs::remove_dir_all(lab.dir());
+    }
+
+    fn started(
+        &self,
+        topic: &Topic,
+        scenario: &Scenario,
+        place: Place,
+        how: How,
+    ) -> Event {
+        let stage = &self.stage;
+        let redis = scenario.needs.redis || scenario.needs.own_redis;
+        let redis = stage
+            .redis
+            .as_ref()
+            .filter(|_| redis)
+            .map(|r| r.service.product.clone());
+        let sqlite = scenario.needs.sqlite.then(|| "SQLite".to_owned());
+        let on = std::iter::once(stage.broker.service.product.clone());
+        Event::ScenarioStarted {
+            topic: topic.id.to_owned(),
+            scenario: scenario.id.to_owned(),
+            kind: scenario.ways.kind().to_owned(),
+            index: place.index,
+            of: place.of,
+            on: on.chain(redis).chain(sqlite).collect(),
+            recipe: scenario.recipe.clone(),
+            fault: scenario.fault.clone(),
+            question: match how.without {
+                Some(_) => Text::default(),
+                None => scenario.predict.question.clone(),
+            },
+            choices: match how.without {
+                Some(_) => Vec::new(),
+                None => choices(scenario),
+            },
+            without: how.without.map(|m| (m.id.to_owned(), m.name.clone())),
+        }
+    }
+
+    /// Keeps the broker's log beside the record, for whoever has to find out.
+    async fn keep_log(&self, scenario: &Scenario) -> Option<String> {
+        let path =
+            self.dir.parent()?.join(format!("{}.broker.log", scenario.id));
+        std::fs::write(&path, self.stage.broker.log().await).ok()?;
+        Some(path.display().to_string())
+    }
+}
+
+/// One way of a scenario as it is to be run.
+struct Part {
+    name: WayName,
+    title: Text,
+    run: Run,
+    check: Check,
+    /// How it must break, where a mechanism was taken out.
+    breaks: Option<Check>,
+}
+
+impl Part {
+    /// Whether the way came to what is claimed of it. With a mechanism taken
+    /// out, the fixed way's own check must fail, and in the way claimed: a
+    /// check that fails for another reason shows nothing.
+    fn judge(&self, outcome: &Outcome) -> Result<(), Text> {
+        let Some(breaks) = self.breaks else {
+            return (self.check)(outcome);
+        };
+        match (self.check)(outcome) {
+            Ok(()) => Err(text! {
+                en: "the fixed way holds without it",
+                zh: "去掉之后改进写法依然成立"
+            }),
+            Err(_) => breaks(outcome),
+        }
+    }
+}
+
+fn parts(
+    scenario: &Scenario,
+    without: Option<&'static Mechanism>,
+) -> Vec<Part> {
+    let part = |name, way: &super::Way| Part {
+        name,
+        title: way.title.clone(),
+        run: way.run,
+        check: way.check,
+        breaks: None,
+    };
+    match (&scenario.ways, without) {
+        (Ways::Pair { naive, fixed, .. }, None) => {
+            vec![part(WayName::Naive, naive), part(WayName::Fixed, fixed)]
+        }
+        (Ways::Pair { fixed, .. }, Some(mechanism)) => vec![
+            part(WayName::Fixed, fixed),
+            Part {
+                title: mechanism.name.clone(),
+                run: mechanism.without,
+                breaks: Some(mechanism.breaks),
+                ..part(WayName::Without, fixed)
+            },
+        ],
+        (Ways::Trap(way) | Ways::Measure(way), _) => {
+            vec![part(WayName::Trap, way)]
+        }
+    }
+}
+
+fn choices(scenario: &Scenario) -> Vec<Choice> {
+    let choices = scenario.predict.choices.iter().enumerate();
+    choices
+        .map(|(i, text)| Choice { key: key(i), text: text.clone() })
+        .collect()
+}
+
+fn key(index: usize) -> char {
+    ['a', 'b', 'c', 'd'].get(index).copied().unwrap_or('?')
+}
+
+fn again(topic: &Topic, scenario: &Scenario, how: How) -> String {
+    let mut line = format!(
+        "rmq-lab demo {}/{} --seed {}",
+        topic.id, scenario.id, how.seed
+    );
+    if how.messages != MESSAGES {
+        line.push_str(&format!(" --messages {}", how.messages));
+    }
+    if let Some(mechanism) = how.without {
+        line.push_str(&format!(" --without {}", mechanism.id));
+    }
+    line
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

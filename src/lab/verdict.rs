@@ -1,0 +1,472 @@
+//! From what the ways came to, to what the lab says of the claim. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    event::{Verdict, WayName, WayResult},
+    text,
+    text::Text,
+};
+
+/// What there is to judge.
+pub struct Case<'a> {
+    /// What each way came to.
+    pub ways: &'a BTreeMap<WayName, WayResult>,
+    /// The mechanism that was taken out, with its name.
+    pub without: Option<&'a Text>,
+    /// Whether the expectations were tried on this broker's version.
+    pub tried: bool,
+    /// A measure has no fault to strike.
+    pub measure: bool,
+}
+
+/// Judges. The order matters: what was not struck proves nothing, and what
+/// was not tried is not claimed.
+pub fn judge(case: &Case<'_>) -> (Verdict, Text) {
+    if case.ways.is_empty() {
+        return (Verdict::Inconclusive, NOTHING_WAS_RUN);
+    }
+    for (name, way) in case.ways {
+        if let Some(why) = nothing_to_say(way, case.measure) {
+            let way = word(*name);
+            let why = Text::made(
+                format!("{}: {}", way.en, why.en),
+                format!("{}：{}", way.zh, why.zh),
+            );
+            return (Verdict::Inconclusive, why);
+        }
+    }
+    if !case.tried {
+        return (Verdict::Observed, summary(case));
+    }
+    match case.without {
+        Some(mechanism) => necessary(case, mechanism),
+        None => as_claimed(case),
+    }
+}
+
+fn nothing_to_say(way: &WayResult, measure: bool) -> Option<Text> {
+    match way.as_expected {
+        None => Some(way.why.clone().unwrap_or_else(|| {
+            text! { en: "it did not come to an end", zh: "没有运行到结束" }
+        })),
+        Some(_) if way.counts.attempted.max(way.counts.accepted) == 0 => {
+            Some(text! { en: "nothing was sent", zh: "没有发送任何消息" })
+        }
+        Some(_) if measure => None,
+        Some(_) if way.planned == 0 || way.hit < way.planned => {
+            let (hit, planned) = (way.hit, way.planned);
+            Some(text! {
+                en: "the fault struck {hit} of {planned}", zh: "故障只命中 {hit}/{planned}",
+                hit = hit, planned = planned
+            })
+        }
+        Some(_) => None,
+    }
+}
+
+fn as_claimed(case: &Case<'_>) -> (Verdict, Text) {
+    for (name, way) in case.ways {
+        if way.as_expected == Some(false) {
+            let (name, why) =
+                (word(*name), way.why.clone().unwrap_or_default());
+            let why = Text::made(
+                format!("{}: {}", name.en, why.en),
+                format!("{}：{}", name.zh, why.zh),
+            );
+            return (Verdict::Refuted, why);
+        }
+    }
+    (Verdict::Proven, summary(case))
+}
+
+/// The claim of `--without`: the mechanism is necessary. Proven when the
+/// fixed way holds, and without the mechanism breaks in the way claimed.
+fn necessary(case: &Case<'_>, mechanism: &Text) -> (Verdict, Text) {
+    let way = |name| case.ways.get(&name);
+    let (Some(_), Some(without)) = (way(WayName::Fixed), way(WayName::Without))
+    else {
+        return (Verdict::Inconclusive, NOTHING_WAS_RUN);
+    };
+    let (verdict, why) = as_claimed(case);
+    if verdict != Verdict::Proven {
+        return (verdict, why);
+    }
+    // Not every mechanism shows in a count.
+    let broke = wrong(without)
+        .unwrap_or_else(|| text! { en: "the check fails", zh: "检查不再通过" });
+    let why = Text::made(
+        format!("{} is necessary: without it, {}", mechanism.en, broke.en),
+        format!("「{}」不可缺少：去掉后，{}", mechanism.zh, broke.zh),
+    );
+    (Verdict::Proven, why)
+}
+
+fn summary(case: &Case<'_>) -> Text {
+    let parts: Vec<_> = case
+        .ways
+        .iter()
+        .map(|(name, way)| {
+            let (name, came_to) = (word(*name), outcome(way));
+            (
+                format!("{} {}", name.en, came_to.en),
+                format!("{} {}", name.zh, came_to.zh),
+            )
+        })
+        .collect();
+    let join = |sep: &str, pick: fn(&(String, String)) -> &str| {
+        parts.iter().map(pick).collect::<Vec<_>>().join(sep)
+    };
+    Text::made(join(", ", |p| &p.0), join("，", |p| &p.1))
+}
+
+/// "20 of 200 lost", "20 lost, 3 doubled of 200", or "all 200 once".
+fn outcome(way: &WayResult) -> Text {
+    let all = sent(way);
+    wrong(way).unwrap_or_else(
+        || text! { en: "all {all} once", zh: "{all} 条各一次", all = all },
+    )
+}
+
+fn sent(way: &WayResult) -> u64 {
+    way.counts.attempted.max(way.counts.accepted)
+}
+
+/// What the ledger counts as wrong, if anything.
+fn wrong(way: &WayResult) -> Option<Text> {
+    let (counts, all) = (&way.counts, sent(way));
+    let wrong = [
+        (counts.lost, text! { en: "lost", zh: "丢失" }),
+        (counts.duplicated, text! { en: "doubled", zh: "重复" }),
+        (counts.stuck, text! { en: "stuck", zh: "卡住" }),
+        (counts.unexpected, text! { en: "unexpected", zh: "来历不明" }),
+    ];
+    let wrong: Vec<_> =
+        wrong.into_iter().filter(|(count, _)| *count > 0).collect();
+    let zh: Vec<_> =
+        wrong.iter().map(|(n, word)| format!("{} {n} 条", word.zh)).collect();
+    let zh = format!("{all} 条中{}", zh.join("、"));
+    match wrong.as_slice() {
+        // Nobody was promised the others, and no broker took them over.
+        [] if counts.applied < all => Some(text! {
+            en: "{applied} of {all} applied", zh: "{all} 条中生效 {applied} 条",
+            applied = counts.applied, all = all
+        }),
+        [] => None,
+        [(n, word)] => {
+            Some(Text::made(format!("{n} of {all} {}", word.en), zh))
+        }
+        several => {
+            let en: Vec<_> = several
+                .iter()
+                .map(|(n, word)| format!("{n} {}", word.en))
+                .collect();
+            Some(Text::made(format!("{} of {all}", en.join(", ")), zh))
+        }
+    }
+}
+
+const NOTHING_WAS_RUN: Text =
+    text! { en: "nothing was run", zh: "什么都没有运行" };
+
+fn word(way: WayName) -> Text {
+    match way {
+        WayName::Naive => text! { en: "naive", zh: "朴素写法" },
+        WayName::Fixed => text! { en: "fixed", zh: "改进写法" },
+        WayName::Without => text! { en: "without it", zh: "去掉之后" },
+        WayName::Trap => text! { en: "trap", zh: "陷阱" },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Counts;
+
+    type Ways = BTreeMap<WayName, WayResult>;
+
+    /// A way in which 20 of 20 strikes struck and 200 of 200 were applied.
+    fn held() -> WayResult {
+        let counts = Counts {
+            accepted: 200,
+            attempted: 200,
+            applied: 200,
+            ..Counts::default()
+        };
+        WayResult {
+            hit: 20,
+            planned: 20,
+            counts,
+            as_expected: Some(true),
+            why: None,
+            anomalies: Vec::new(),
+            took_ms: 1,
+        }
+    }
+
+    /// Broke as its check expects.
+    fn broke() -> WayResult {
+        let counts = Counts { duplicated: 20, ..held().counts };
+        WayResult { counts, ..held() }
+    }
+
+    /// Did not do what its check expects.
+    fn astray(mut way: WayResult) -> WayResult {
+        way.as_expected = Some(false);
+        way.why = Some(text! { en: "not so", zh: "并非如此" });
+        way
+    }
+
+    fn pair(naive: WayResult, fixed: WayResult) -> Ways {
+        [(WayName::Naive, naive), (WayName::Fixed, fixed)].into()
+    }
+
+    fn fixed_and_without(fixed: WayResult, without: WayResult) -> Ways {
+        [(WayName::Fixed, fixed), (WayName::Without, without)].into()
+    }
+
+    fn judged(ways: &Ways) -> (Verdict, Text) {
+        judge(&Case { ways, without: None, tried: true, measure: false })
+    }
+
+    fn without_the_key(ways: &Ways) -> (Verdict, Text) {
+        let key = text! { en: "the unique key", zh: "唯一键" };
+        let without = Some(&key);
+        judge(&Case { ways, without, tried: true, measure: false })
+    }
+
+    fn is(judged: (Verdict, Text), verdict: Verdict, en: &str, zh: &str) {
+        assert_eq!(judged, (verdict, Text::made(en, zh)));
+    }
+
+    #[test]
+    fn a_naive_way_that_breaks_and_a_fixed_one_that_holds_prove_the_claim() {
+        is(
+            judged(&pair(broke(), held())),
+            Verdict::Proven,
+            "naive 20 of 200 doubled, fixed all 200 once",
+            "朴素写法 200 条中重复 20 条，改进写法 200 条各一次",
+        );
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_counted() {
+        let mut naive = broke();
+        naive.counts.lost = 3;
+        naive.counts.stuck = 2;
+        naive.counts.unexpected = 1;
+        is(
+            judged(&pair(naive, held())),
+            Verdict::Proven,
+            "naive 3 lost, 20 doubled, 2 stuck, 1 unexpected of 200, \
+             fixed all 200 once",
+            "朴素写法 200 条中丢失 3 条、重复 20 条、卡住 2 条、来历不明 1 条，\
+             改进写法 200 条各一次",
+        );
+    }
+
+    #[test]
+    fn a_way_that_applied_too_few_is_not_said_to_have_applied_all() {
+        let mut naive = held();
+        naive.counts.applied = 190;
+        is(
+            judged(&pair(naive, held())),
+            Verdict::Proven,
+            "naive 190 of 200 applied, fixed all 200 once",
+            "朴素写法 200 条中生效 190 条，改进写法 200 条各一次",
+        );
+    }
+
+    #[test]
+    fn a_naive_way_that_does_not_break_refutes_the_claim() {
+        is(
+            judged(&pair(astray(held()), held())),
+            Verdict::Refuted,
+            "naive: not so",
+            "朴素写法：并非如此",
+        );
+    }
+
+    #[test]
+    fn a_fixed_way_that_does_not_hold_refutes_the_claim() {
+        is(
+            judged(&pair(broke(), astray(broke()))),
+            Verdict::Refuted,
+            "fixed: not so",
+            "改进写法：并非如此",
+        );
+    }
+
+    #[test]
+    fn a_trap_is_judged_alone() {
+        let trap = |way| judged(&[(WayName::Trap, way)].into());
+        is(
+            trap(broke()),
+            Verdict::Proven,
+            "trap 20 of 200 doubled",
+            "陷阱 200 条中重复 20 条",
+        );
+        is(
+            trap(astray(held())),
+            Verdict::Refuted,
+            "trap: not so",
+            "陷阱：并非如此",
+        );
+    }
+
+    #[test]
+    fn a_way_that_did_not_come_to_its_end_proves_nothing() {
+        let mut ran_out = held();
+        ran_out.as_expected = None;
+        is(
+            judged(&pair(broke(), ran_out.clone())),
+            Verdict::Inconclusive,
+            "fixed: it did not come to an end",
+            "改进写法：没有运行到结束",
+        );
+        ran_out.why = Some(text! { en: "waited in vain", zh: "白等" });
+        is(
+            judged(&pair(broke(), ran_out)),
+            Verdict::Inconclusive,
+            "fixed: waited in vain",
+            "改进写法：白等",
+        );
+    }
+
+    #[test]
+    fn a_way_that_sent_nothing_proves_nothing() {
+        let mut silent = broke();
+        silent.counts.attempted = 0;
+        silent.counts.accepted = 0;
+        is(
+            judged(&pair(silent, held())),
+            Verdict::Inconclusive,
+            "naive: nothing was sent",
+            "朴素写法：没有发送任何消息",
+        );
+    }
+
+    #[test]
+    fn a_fault_that_did_not_strike_everywhere_proves_nothing() {
+        for (hit, planned) in [(0, 20), (19, 20), (0, 0)] {
+            let missed = WayResult { hit, planned, ..held() };
+            is(
+                judged(&pair(broke(), missed)),
+                Verdict::Inconclusive,
+                &format!("fixed: the fault struck {hit} of {planned}"),
+                &format!("改进写法：故障只命中 {hit}/{planned}"),
+            );
+        }
+    }
+
+    #[test]
+    fn a_run_without_any_way_proves_nothing() {
+        assert_eq!(judged(&Ways::new()).0, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn what_proves_nothing_refutes_nothing_either() {
+        let missed = WayResult { hit: 0, ..astray(held()) };
+        let (verdict, _) = judged(&pair(missed, astray(broke())));
+        assert_eq!(verdict, Verdict::Inconclusive);
+        let (verdict, _) = judge(&Case {
+            ways: &pair(WayResult { hit: 0, ..broke() }, held()),
+            without: None,
+            tried: false,
+            measure: false,
+        });
+        assert_eq!(verdict, Verdict::Inconclusive, "untried and not struck");
+    }
+
+    #[test]
+    fn on_a_version_that_was_not_tried_nothing_is_claimed() {
+        for naive in [broke(), astray(held())] {
+            for without in [None, Some(&Text::same("the key"))] {
+                let (verdict, why) = judge(&Case {
+                    ways: &pair(naive.clone(), astray(held())),
+                    without,
+                    tried: false,
+                    measure: false,
+                });
+                assert_eq!(verdict, Verdict::Observed);
+                assert!(why.en.contains("fixed all 200 once"), "{}", why.en);
+            }
+        }
+    }
+
+    #[test]
+    fn a_measure_needs_no_fault_to_strike() {
+        let measured = |way: WayResult| {
+            let ways = [(WayName::Trap, way)].into();
+            let case =
+                Case { ways: &ways, without: None, tried: true, measure: true };
+            judge(&case).0
+        };
+        let unarmed = WayResult { hit: 0, planned: 0, ..held() };
+        assert_eq!(measured(unarmed.clone()), Verdict::Proven);
+        assert_eq!(measured(astray(unarmed.clone())), Verdict::Refuted);
+        let silent = WayResult { counts: Counts::default(), ..unarmed };
+        assert_eq!(measured(silent), Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn a_mechanism_without_which_the_fixed_way_breaks_is_necessary() {
+        is(
+            without_the_key(&fixed_and_without(held(), broke())),
+            Verdict::Proven,
+            "the unique key is necessary: without it, 20 of 200 doubled",
+            "「唯一键」不可缺少：去掉后，200 条中重复 20 条",
+        );
+    }
+
+    #[test]
+    fn a_mechanism_that_shows_in_no_count_is_not_said_to_show_in_one() {
+        is(
+            without_the_key(&fixed_and_without(held(), held())),
+            Verdict::Proven,
+            "the unique key is necessary: without it, the check fails",
+            "「唯一键」不可缺少：去掉后，检查不再通过",
+        );
+    }
+
+    #[test]
+    fn a_mechanism_without_which_it_does_not_break_as_claimed_is_refuted() {
+        is(
+            without_the_key(&fixed_and_without(held(), astray(held()))),
+            Verdict::Refuted,
+            "without it: not so",
+            "去掉之后：并非如此",
+        );
+    }
+
+    #[test]
+    fn a_mechanism_of_a_way_that_does_not_hold_cannot_be_necessary() {
+        for without in [broke(), astray(held())] {
+            is(
+                without_the_key(&fixed_and_without(astray(broke()), without)),
+                Verdict::Refuted,
+                "fixed: not so",
+                "改进写法：并非如此",
+            );
+        }
+    }
+
+    #[test]
+    fn a_mechanism_that_was_never_taken_out_is_not_proven_necessary() {
+        let fixed = || [(WayName::Fixed, held())].into();
+        assert_eq!(without_the_key(&fixed()).0, Verdict::Inconclusive);
+        let without = [(WayName::Without, astray(broke()))].into();
+        assert_eq!(without_the_key(&without).0, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn a_mechanism_taken_out_where_no_fault_struck_proves_nothing() {
+        let missed = WayResult { hit: 3, ..astray(broke()) };
+        is(
+            without_the_key(&fixed_and_without(held(), missed)),
+            Verdict::Inconclusive,
+            "without it: the fault struck 3 of 20",
+            "去掉之后：故障只命中 3/20",
+        );
+    }
+}

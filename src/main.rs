@@ -1,0 +1,129 @@
+//! The `rmq-lab` program: what was typed, one flat match, the exit code.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Parser, error::ErrorKind};
+use rmq_lab::{
+    cli::{self, Cli, Command, Manner, When},
+    narrate::error_lines,
+    problem::{Exit, Problem},
+    text::Lang,
+};
+
+fn main() -> ExitCode {
+    let typed = match Cli::try_parse() {
+        Ok(typed) => typed,
+        Err(error) => return not_understood(&error),
+    };
+    let manner = manner(&typed);
+    listen_to_rust_log();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: cannot start: {error}");
+            return Exit::Environment.into();
+        }
+    };
+    let ended = runtime.block_on(run(typed, manner));
+    // Whoever still reads from the terminal or the network is not waited for.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(problem) => tell(&problem, manner.lang, manner.color_errors),
+    }
+}
+
+async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
+    let mut out = io::stdout().lock();
+    let told = match typed.command {
+        None => cli::orientation::orientation(manner, &mut out),
+        Some(Command::List { json }) => cli::list::list(json, manner, &mut out),
+        Some(Command::Demo(demo)) => {
+            drop(out);
+            return cli::demo::demo(demo, manner).await;
+        }
+        Some(Command::Show { target, diff, without }) => cli::show::show(
+            &target,
+            diff,
+            without.as_deref(),
+            manner,
+            &mut out,
+        )?,
+        Some(Command::Doctor) => {
+            return cli::doctor::doctor(manner, &mut out).await;
+        }
+        Some(Command::Images { what }) => {
+            return cli::tidy::images(what, manner, &mut out).await;
+        }
+        Some(Command::Clean { all }) => {
+            return cli::tidy::clean(all, manner, &mut out).await;
+        }
+        Some(Command::Completions { shell }) => {
+            cli::completions(shell, &mut out)
+        }
+        Some(Command::Man) => cli::man(&mut out),
+    };
+    match told.and_then(|()| out.flush()) {
+        Ok(()) => Ok(Exit::Proven),
+        Err(error) => cli::tidy::not_written(&error),
+    }
+}
+
+/// Clap's own message, and our exit code for it.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    let written = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match written {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => match cli::tidy::not_written(&error) {
+                Ok(exit) => exit.into(),
+                Err(problem) => tell(&problem, Lang::En, false),
+            },
+        },
+        _ => Exit::Usage.into(),
+    }
+}
+
+fn tell(problem: &Problem, lang: Lang, color: bool) -> ExitCode {
+    let told = error_lines(&problem.error, &problem.help, lang, color);
+    // Where stderr is closed nobody listens; the exit code still tells.
+    let _ = io::stderr().write_all(told.as_bytes());
+    problem.exit.into()
+}
+
+fn manner(typed: &Cli) -> Manner {
+    let lang = typed
+        .lang
+        .unwrap_or_else(|| Lang::from_locale(|name| std::env::var(name).ok()));
+    // no-color.org: present and not empty.
+    let wanted = std::env::var_os("NO_COLOR")
+        .is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    let color = |terminal: bool| match typed.color {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => terminal && wanted,
+    };
+    Manner {
+        lang,
+        color: color(io::stdout().is_terminal()),
+        color_errors: color(io::stderr().is_terminal()),
+    }
+}
+
+/// Logs go to stderr, and only when they are asked for.
+fn listen_to_rust_log() {
+    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_default_env() {
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(io::stderr)
+            .try_init();
+    }
+}

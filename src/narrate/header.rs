@@ -1,0 +1,125 @@
+//! How a scenario begins: what it stands on, the recipe, the fault, the
+//! question.
+
+use crate::{
+    event::{Event, Login, Service},
+    text,
+    text::Text,
+};
+
+use super::{
+    layout::{Ink, MARGIN, Page},
+    words,
+};
+
+/// What the run stands on: broker and Redis, where from, how fast.
+pub(super) fn stage(page: &Page, services: &[Service]) -> Vec<String> {
+    let services: Vec<String> =
+        services.iter().map(|s| service(page, s)).collect();
+    let lead = page.pad(&format!(" {}", page.say(&words::STAGE)), MARGIN);
+    page.flow(&lead, Ink::Bold, &services, "; ")
+}
+
+fn service(page: &Page, service: &Service) -> String {
+    let source = words::source(&service.source);
+    let boot = page.seconds(service.boot_ms);
+    let told = Text::made(
+        format!("{} ({}, boot {boot})", service.product, source.en),
+        format!("{}（{}，启动 {boot}）", service.product, source.zh),
+    );
+    page.say(&told).to_owned()
+}
+
+/// Where to watch: each on one line, to be copied.
+pub(super) fn management(page: &Page, login: &Login) -> Vec<String> {
+    let lead =
+        |label: &Text| page.pad(&format!(" {}", page.say(label)), MARGIN);
+    let user = format!("{} {}", page.say(&words::USER), login.user);
+    let password = format!("{} {}", page.say(&words::PASSWORD), login.password);
+    let url = page.paint(Ink::Cyan, &login.url);
+    let mut lines =
+        vec![format!("{}{url}", page.paint(Ink::Bold, &lead(&words::MANAGE)))];
+    lines.extend(page.flow(
+        &" ".repeat(MARGIN),
+        Ink::Plain,
+        &[user, password],
+        "   ",
+    ));
+    lines
+}
+
+/// The head of a scenario.
+pub(super) fn scenario(
+    page: &Page,
+    recorded: bool,
+    event: &Event,
+) -> Vec<String> {
+    let Event::ScenarioStarted {
+        topic,
+        scenario,
+        index,
+        of,
+        on,
+        recipe,
+        fault,
+        question,
+        choices,
+        without,
+        ..
+    } = event
+    else {
+        return Vec::new();
+    };
+    let place = if *of > 1 { format!("  {index}/{of}") } else { String::new() };
+    let mut on = on.join(", ");
+    if recorded {
+        let mark = page.say(&words::RECORDED);
+        on = if on.is_empty() {
+            mark.to_owned()
+        } else {
+            format!("{mark}: {on}")
+        };
+    }
+    let mut lines =
+        page.spread(&format!(" {topic}/{scenario}{place}"), Ink::Bold, "", &on);
+    for (label, text) in [(&words::RECIPE, recipe), (&words::FAULT, fault)] {
+        if !text.is_empty() {
+            lines.extend(page.labelled(label, page.say(text)));
+        }
+    }
+    if let Some((mechanism, called)) = without {
+        let told = text! {
+            en: "without {mechanism}: {en}", zh: "去掉 {mechanism}：{en}",
+            mechanism = mechanism, en = page.say(called)
+        };
+        lines.extend(page.labelled(&Text::default(), page.say(&told)));
+    }
+    lines.extend(asked(page, question, choices));
+    lines
+}
+
+/// The question, and what can be answered: on one line where they fit.
+fn asked(
+    page: &Page,
+    question: &Text,
+    choices: &[crate::event::Choice],
+) -> Vec<String> {
+    if question.is_empty() && choices.is_empty() {
+        return Vec::new();
+    }
+    let lead = page.pad(&format!(" {}", page.say(&words::QUESTION)), MARGIN);
+    let choices: Vec<String> = choices
+        .iter()
+        .map(|c| format!("{} {}", c.key, page.say(&c.text)))
+        .collect();
+    let mut all = choices.clone();
+    all.insert(0, page.say(question).to_owned());
+    all.retain(|unit| !unit.is_empty());
+    let together = page.flow(&lead, Ink::Bold, &all, "   ");
+    if together.len() == 1 || question.is_empty() {
+        return together;
+    }
+    let mut lines = page.hang(&lead, Ink::Bold, page.say(question));
+    lines.extend(page.flow(&" ".repeat(MARGIN), Ink::Plain, &choices, "   "));
+    lines
+}

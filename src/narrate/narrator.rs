@@ -1,0 +1,352 @@
+//! The narrator: takes events from everywhere, stamps and records them, and
+//! has them told.
+//!
+//! A view may be slow (a terminal held by Ctrl-S, a pipe into a pager), and
+//! the experiment must not notice: the view lives on a thread of its own and
+//! gets its events through a channel. The record is written at once.
+
+use std::{
+    collections::HashSet,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{oneshot, watch};
+
+use crate::{
+    event::{Choice, Event, Stamped},
+    text::{Lang, Text},
+};
+
+use super::{View, person::Person, record::Record, words};
+
+/// The pace of the telling, never of the experiment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Everything as it comes.
+    Through,
+    /// A pause between steps.
+    Every(Duration),
+    /// Enter between steps.
+    Step,
+}
+
+/// What cannot be written any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The view: a closed pipe is `BrokenPipe`.
+    View(io::ErrorKind),
+    /// The record, and what the system said: a full disk.
+    Record(io::ErrorKind, String),
+}
+
+/// Shared by everything that has something to tell.
+#[derive(Clone)]
+pub struct Narrator {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    began: Instant,
+    pace: Pace,
+    lang: Lang,
+    desk: Mutex<Desk>,
+    failure: watch::Sender<Option<Failure>>,
+    person: tokio::sync::Mutex<Person>,
+    teller: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Where events arrive: one lock, so that record and view agree on the order.
+struct Desk {
+    record: Option<Record>,
+    queued: Vec<Stamped>,
+    view: Option<mpsc::Sender<ToView>>,
+}
+
+enum ToView {
+    Tell(Box<Stamped>),
+    Glimpse(Box<Stamped>),
+    Ahead(Vec<Stamped>),
+    Told(oneshot::Sender<()>),
+}
+
+impl Narrator {
+    /// Begins to tell a run that began at `began`.
+    pub fn new(
+        began: Instant,
+        record: Option<Record>,
+        view: Box<dyn View>,
+        pace: Pace,
+        lang: Lang,
+    ) -> Self {
+        Self::to_person(began, record, view, pace, lang, Person::at_terminal())
+    }
+
+    pub(super) fn to_person(
+        began: Instant,
+        record: Option<Record>,
+        view: Box<dyn View>,
+        pace: Pace,
+        lang: Lang,
+        person: Person,
+    ) -> Self {
+        let (failure, _) = watch::channel(None);
+        let (sender, receiver) = mpsc::channel();
+        let failed = failure.clone();
+        let spawned = std::thread::Builder::new()
+            .name("narrate".to_owned())
+            .spawn(move || tell_all(view, &receiver, &failed));
+        let teller = match spawned {
+            Ok(handle) => Some(handle),
+            Err(error) => {
+                fail(&failure, Failure::View(error.kind()));
+                None
+            }
+        };
+        let desk = Desk { record, queued: Vec::new(), view: Some(sender) };
+        Self {
+            inner: Arc::new(Inner {
+                began,
+                pace,
+                lang,
+                desk: Mutex::new(desk),
+                failure,
+                person: tokio::sync::Mutex::new(person),
+                teller: Mutex::new(teller),
+            }),
+        }
+    }
+
+    /// Stamps an event, records it, and has it told: now, or what belongs
+    /// to a way with a pace at the next [`checkpoint`](Self::checkpoint). Waits for nobody.
+    pub fn tell(&self, event: Event) {
+        let mut desk = self.inner.desk();
+        let at_ms = u64::try_from(self.inner.began.elapsed().as_millis())
+            .unwrap_or(u64::MAX);
+        self.inner.take(&mut desk, Stamped { at_ms, event });
+    }
+
+    /// Tells an event of a recorded run, with the time it had.
+    pub fn retell(&self, event: Stamped) {
+        self.inner.take(&mut self.inner.desk(), event);
+    }
+
+    /// The first thing that could not be written, if any.
+    pub fn failed(&self) -> Option<Failure> {
+        self.inner.failure.borrow().clone()
+    }
+
+    /// Waits until something cannot be written; otherwise for ever.
+    pub async fn failure(&self) -> Failure {
+        let mut failures = self.inner.failure.subscribe();
+        let failed = failures
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|f| f.clone());
+        match failed {
+            Some(failure) => failure,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Nothing is in flight: whatever is queued is told, step by step where
+    /// there is a pace. Returns when the view has told it all.
+    pub async fn checkpoint(&self) {
+        let queued = std::mem::take(&mut self.inner.desk().queued);
+        if queued.is_empty() {
+            return self.inner.told().await;
+        }
+        let mut already = HashSet::new();
+        let pauses: Vec<bool> =
+            queued.iter().map(|e| is_step(e, &mut already)).collect();
+        let steps = pauses.iter().filter(|pauses| **pauses).count();
+        self.inner.send(ToView::Ahead(queued.clone()));
+        let mut step = 0;
+        for (stamped, pauses) in queued.into_iter().zip(pauses) {
+            if pauses {
+                step += 1;
+                self.told().await;
+                if self.failed().is_none() {
+                    self.pause(step, steps).await;
+                }
+            }
+            self.inner.send(ToView::Tell(Box::new(stamped)));
+        }
+        self.inner.told().await;
+    }
+
+    /// Tells whatever is left, without pauses, and waits until it is told.
+    /// Call it before the program ends, however it ends.
+    pub async fn finish(&self) {
+        let queued = std::mem::take(&mut self.inner.desk().queued);
+        if !queued.is_empty() {
+            self.inner.send(ToView::Ahead(queued.clone()));
+            queued.into_iter().for_each(|stamped| {
+                self.inner.send(ToView::Tell(Box::new(stamped)))
+            });
+        }
+        self.inner.told().await;
+    }
+
+    /// Waits until the view has told what it was given.
+    pub(super) async fn told(&self) {
+        self.inner.told().await;
+    }
+
+    async fn pause(&self, step: usize, steps: usize) {
+        let mut person = self.inner.person.lock().await;
+        match self.inner.pace {
+            Pace::Through => {}
+            Pace::Every(pause) => {
+                person.wait(step, steps, pause, self.inner.lang).await
+            }
+            Pace::Step => person.enter(step, steps, self.inner.lang).await,
+        }
+    }
+
+    /// Asks for one of the choices: its key, or `None` for Enter, the end of
+    /// input, and whoever answers twice what cannot be answered. The question
+    /// itself stands in the scenario's head.
+    pub async fn ask(
+        &self,
+        _question: &Text,
+        choices: &[Choice],
+    ) -> Option<char> {
+        self.checkpoint().await;
+        let keys: Vec<char> = choices.iter().map(|choice| choice.key).collect();
+        self.inner.person.lock().await.ask(&keys, self.inner.lang).await
+    }
+
+    /// The stage is kept: waits for Enter, or the end of input.
+    pub async fn hold(&self) {
+        self.checkpoint().await;
+        self.inner.person.lock().await.hold(self.inner.lang).await;
+    }
+}
+
+impl std::fmt::Debug for Narrator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Narrator")
+            .field("pace", &self.inner.pace)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the telling pauses: before each step that is not the same in an
+/// earlier way, and before the verdict.
+fn is_step(stamped: &Stamped, already: &mut HashSet<(String, String)>) -> bool {
+    match &stamped.event {
+        // The story of the fault is each way's own.
+        Event::Step { verb, .. } if verb.en == words::FAULT_VERB.en => true,
+        Event::Step { verb, text, .. } => {
+            already.insert((verb.en.to_string(), text.en.to_string()))
+        }
+        Event::Verdict(_) => true,
+        _ => false,
+    }
+}
+
+impl Inner {
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        // A panic elsewhere must not silence the narrator.
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, desk: &mut Desk, event: Stamped) {
+        if let Some(record) = &mut desk.record
+            && let Err(error) = record.tell(&event)
+        {
+            desk.record = None;
+            fail(
+                &self.failure,
+                Failure::Record(error.kind(), error.to_string()),
+            );
+        }
+        // With a pace, whatever belongs to a way is told later.
+        let later = self.pace != Pace::Through
+            && (!desk.queued.is_empty()
+                || matches!(event.event, Event::WayStarted { .. }));
+        let message = if later {
+            desk.queued.push(event.clone());
+            ToView::Glimpse(Box::new(event))
+        } else {
+            ToView::Tell(Box::new(event))
+        };
+        if let Some(view) = &desk.view
+            && view.send(message).is_err()
+        {
+            // The view failed, and said so.
+            desk.view = None;
+        }
+    }
+
+    fn send(&self, message: ToView) {
+        if let Some(view) = &self.desk().view {
+            // A view that is gone has said why.
+            let _ = view.send(message);
+        }
+    }
+
+    async fn told(&self) {
+        let (sender, receiver) = oneshot::channel();
+        self.send(ToView::Told(sender));
+        // Dropped unanswered when the view is gone: then there is nothing
+        // more to wait for.
+        let _ = receiver.await;
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.desk().view = None;
+        let teller =
+            self.teller.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(teller) = teller {
+            // A view that panicked has been heard on stderr.
+            let _ = teller.join();
+        }
+    }
+}
+
+/// The view's thread: ends with the channel, or with the first failure.
+fn tell_all(
+    mut view: Box<dyn View>,
+    events: &mpsc::Receiver<ToView>,
+    failure: &watch::Sender<Option<Failure>>,
+) {
+    for event in events {
+        let told = match event {
+            ToView::Tell(event) => view.tell(&event),
+            ToView::Glimpse(event) => {
+                view.glimpse(&event);
+                Ok(())
+            }
+            ToView::Ahead(events) => {
+                view.ahead(&events);
+                Ok(())
+            }
+            ToView::Told(sender) => {
+                // Nobody waits any more: that is their business.
+                let _ = sender.send(());
+                Ok(())
+            }
+        };
+        if let Err(error) = told {
+            return fail(failure, Failure::View(error.kind()));
+        }
+    }
+}
+
+/// Keeps the first failure.
+fn fail(failure: &watch::Sender<Option<Failure>>, failed: Failure) {
+    failure.send_if_modified(|first| {
+        let is_first = first.is_none();
+        if is_first {
+            *first = Some(failed);
+        }
+        is_first
+    });
+}

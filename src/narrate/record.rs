@@ -1,0 +1,90 @@
+//! Events as JSON lines: on an output, and in a run's record.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, BufWriter, Write},
+    path::Path,
+};
+
+use crate::event::{Event, Stamped};
+
+use super::View;
+
+/// One event a line, as [`Stamped`] serialises; each flushed at once, so that
+/// a program at the other end of a pipe sees things when they happen.
+#[derive(Debug)]
+pub struct JsonLines<W: Write + Send> {
+    out: W,
+}
+
+impl<W: Write + Send> JsonLines<W> {
+    /// Writes to `out`.
+    pub const fn new(out: W) -> Self {
+        Self { out }
+    }
+}
+
+impl<W: Write + Send> View for JsonLines<W> {
+    fn tell(&mut self, event: &Stamped) -> io::Result<()> {
+        self.out.write_all(&line(event)?)?;
+        self.out.flush()
+    }
+}
+
+/// The record of a run: the same lines, in a file.
+///
+/// Buffered, and written out wherever somebody may want to read it: after a
+/// verdict, an error, and at the end.
+#[derive(Debug)]
+pub struct Record {
+    file: BufWriter<File>,
+}
+
+impl Record {
+    /// Begins a record. What was in the file is gone.
+    pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
+        Ok(Self { file: BufWriter::new(File::create(path)?) })
+    }
+
+    /// Reads a record. A last line that was cut off in the middle (a killed
+    /// run) is left out; any other line that is no event is an error that
+    /// names its number.
+    pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<Stamped>> {
+        let mut file = BufReader::new(File::open(path)?);
+        let mut events = Vec::new();
+        let mut line = Vec::new();
+        while file.read_until(b'\n', &mut line)? > 0 {
+            match serde_json::from_slice(&line) {
+                Ok(event) => events.push(event),
+                Err(_) if line.last() != Some(&b'\n') => break,
+                Err(error) => {
+                    let told = format!("line {}: {error}", events.len() + 1);
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        told,
+                    ));
+                }
+            }
+            line.clear();
+        }
+        Ok(events)
+    }
+}
+
+impl View for Record {
+    fn tell(&mut self, event: &Stamped) -> io::Result<()> {
+        self.file.write_all(&line(event)?)?;
+        match event.event {
+            Event::Verdict(_)
+            | Event::Error { .. }
+            | Event::RunEnded { .. } => self.file.flush(),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn line(event: &Stamped) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(event)?;
+    line.push(b'\n');
+    Ok(line)
+}

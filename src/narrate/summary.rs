@@ -1,0 +1,246 @@
+//! The last lines of a run of several scenarios.
+
+use crate::{
+    event::{Ended, Event, Verdict, WayName, WayResult},
+    text,
+    text::Text,
+};
+
+use super::{
+    Detail,
+    ending::{command_line, verdict_ink},
+    layout::{Ink, Page},
+    words,
+};
+
+/// What one scenario came to, in a row.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    topic: String,
+    scenario: String,
+    verdict: Option<Verdict>,
+    left: Text,
+    right: Text,
+}
+
+impl Outcome {
+    pub fn of(ended: &Ended) -> Self {
+        let cell = |names: [WayName; 2]| {
+            let found = names
+                .iter()
+                .find_map(|name| ended.ways.get(name).map(|w| (name, w)));
+            match found {
+                Some((WayName::Without, way)) => {
+                    let mechanism =
+                        ended.without.as_deref().unwrap_or_default();
+                    let told = in_short(way);
+                    Text::made(
+                        format!("without {mechanism}: {}", told.en),
+                        format!("去掉 {mechanism}：{}", told.zh),
+                    )
+                }
+                Some((_, way)) => in_short(way),
+                None => Text::default(),
+            }
+        };
+        Self {
+            topic: ended.topic.clone(),
+            scenario: ended.scenario.clone(),
+            verdict: Some(ended.verdict),
+            left: cell([WayName::Naive, WayName::Trap]),
+            right: cell([WayName::Fixed, WayName::Without]),
+        }
+    }
+
+    pub fn skipped(topic: &str, scenario: &str) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            scenario: scenario.to_owned(),
+            verdict: None,
+            left: words::LEFT_OUT.clone(),
+            right: Text::default(),
+        }
+    }
+}
+
+/// `20 lost`, `5 doubled`, or `0`.
+fn in_short(way: &WayResult) -> Text {
+    let counts = &way.counts;
+    let wrong = [
+        (counts.lost, "lost", "丢失"),
+        (counts.duplicated, "doubled", "重复"),
+        (counts.stuck, "stuck", "滞留"),
+    ];
+    let mut told = Text::default();
+    for (count, en, zh) in wrong.into_iter().filter(|(count, ..)| *count > 0) {
+        let comma = if told.is_empty() { ("", "") } else { (", ", "，") };
+        told = Text::made(
+            format!("{}{}{count} {en}", told.en, comma.0),
+            format!("{}{}{zh} {count}", told.zh, comma.1),
+        );
+    }
+    if told.is_empty() { Text::same("0") } else { told }
+}
+
+/// The last lines.
+pub(super) fn summary(
+    page: &Page,
+    detail: Detail,
+    outcomes: &[Outcome],
+    ended: &Event,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    if outcomes.len() > 1 {
+        lines.push(String::new());
+        if detail != Detail::Quiet {
+            for of_topic in outcomes.chunk_by(|a, b| a.topic == b.topic) {
+                lines.extend(rows(page, of_topic));
+            }
+        }
+        lines.extend(page.hang(" ", Ink::Plain, page.say(&sums(page, ended))));
+        lines.extend(next(page, outcomes));
+    } else if let Event::RunEnded { left_behind: 1.., .. } = ended {
+        lines.extend(page.hang(" ", Ink::Plain, page.say(&left_behind(ended))));
+    }
+    lines
+}
+
+fn rows(page: &Page, outcomes: &[Outcome]) -> Vec<String> {
+    let topic = outcomes.first().map_or("", |o| o.topic.as_str());
+    let widest =
+        |cells: &mut dyn Iterator<Item = usize>| cells.max().unwrap_or(0);
+    let names =
+        widest(&mut outcomes.iter().map(|o| page.width_of(&o.scenario) + 2))
+            .max(page.width_of(topic));
+    let lefts =
+        widest(&mut outcomes.iter().map(|o| page.width_of(page.say(&o.left))));
+    let rights =
+        widest(&mut outcomes.iter().map(|o| page.width_of(page.say(&o.right))));
+    let paired = rights > 0;
+    let beside = names + 2 + lefts + 2 + rights < page.width;
+    let mut lines = Vec::new();
+    let head = match paired && beside {
+        true => format!(
+            " {}   {}   {}",
+            page.pad(topic, names),
+            page.pad(page.say(&words::way(WayName::Naive)), lefts),
+            page.say(&words::way(WayName::Fixed)),
+        ),
+        false => format!(" {topic}"),
+    };
+    lines.extend(
+        page.wrap(&head, page.width - 1)
+            .iter()
+            .map(|l| page.paint(Ink::Dim, &format!(" {}", l.trim_start()))),
+    );
+    for outcome in outcomes {
+        lines.extend(row(page, outcome, names, lefts, beside));
+    }
+    lines
+}
+
+fn row(
+    page: &Page,
+    outcome: &Outcome,
+    names: usize,
+    lefts: usize,
+    beside: bool,
+) -> Vec<String> {
+    let (glyph, ink) = match outcome.verdict {
+        Some(verdict) => (words::verdict(verdict).0, verdict_ink(verdict)),
+        None => ("-", Ink::Dim),
+    };
+    // The glyph is for the eye; whatever is not proven says so in a word.
+    let word = match outcome.verdict {
+        Some(Verdict::Proven) | None => String::new(),
+        Some(other) => format!("  {}", page.say(&words::verdict(other).1)),
+    };
+    let (left, right) = (page.say(&outcome.left), page.say(&outcome.right));
+    let lead = format!(" {glyph} ");
+    if beside {
+        let name = page.pad(&outcome.scenario, names - 2);
+        let told =
+            format!("{name}   {}   {right}{word}", page.pad(left, lefts));
+        if page.width_of(&told) + 3 < page.width {
+            return vec![format!(
+                "{}{}",
+                page.paint(ink, &lead),
+                told.trim_end()
+            )];
+        }
+    }
+    let comma = if right.is_empty() { "" } else { page.say(&words::COMMA) };
+    let told = format!("{}: {left}{comma}{right}{word}", outcome.scenario);
+    page.hang(&lead, ink, &told)
+}
+
+/// `9 of 9 proven, 34 s, of which the broker's boot 3.5 s; nothing left behind`
+fn sums(page: &Page, ended: &Event) -> Text {
+    let Event::RunEnded {
+        proven,
+        refuted,
+        inconclusive,
+        observed,
+        skipped,
+        took_ms,
+        boot_ms,
+        ..
+    } = ended
+    else {
+        return Text::default();
+    };
+    let all = proven + refuted + inconclusive + observed + skipped;
+    let mut told = text! {
+        en: "{proven} of {all} proven", zh: "{all} 个场景中 {proven} 个已证实",
+        proven = proven, all = all
+    };
+    let others = [
+        (refuted, "refuted", "被推翻"),
+        (inconclusive, "not proven", "无法判定"),
+        (observed, "observed", "仅观察"),
+        (skipped, "left out", "已跳过"),
+    ];
+    for (count, en, zh) in others.into_iter().filter(|(count, ..)| **count > 0)
+    {
+        told = Text::made(
+            format!("{}, {count} {en}", told.en),
+            format!("{}，{count} 个{zh}", told.zh),
+        );
+    }
+    let left = left_behind(ended);
+    let (took, boot) = (page.seconds(*took_ms), page.seconds(*boot_ms));
+    Text::made(
+        format!(
+            "{}, {took}, of which the broker's boot {boot}; {}",
+            told.en, left.en
+        ),
+        format!("{}，共 {took}，其中 broker 启动 {boot}；{}", told.zh, left.zh),
+    )
+}
+
+fn left_behind(ended: &Event) -> Text {
+    match ended {
+        Event::RunEnded { left_behind: 0, .. } => {
+            text! { en: "nothing left behind", zh: "没有留下任何东西" }
+        }
+        Event::RunEnded { left_behind, .. } => text! {
+            en: "{left} things left behind: run rmq-lab clean",
+            zh: "残留 {left} 项，请运行 rmq-lab clean",
+            left = left_behind
+        },
+        _ => Text::default(),
+    }
+}
+
+/// What to do next: look at the code of what was run.
+fn next(page: &Page, outcomes: &[Outcome]) -> Vec<String> {
+    let Some(topic) = outcomes.first().map(|o| o.topic.as_str()) else {
+        return Vec::new();
+    };
+    let command = if outcomes.iter().any(|o| o.topic != topic) {
+        "rmq-lab list".to_owned()
+    } else {
+        format!("rmq-lab show {topic} --diff")
+    };
+    vec![command_line(page, &words::NEXT, &command)]
+}

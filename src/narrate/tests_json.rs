@@ -1,0 +1,207 @@
+//! What a program sees: one line an event, as the schema says.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use serde_json::{Value, json};
+
+use super::{sample, *};
+use crate::event::Event;
+
+fn every_kind() -> Vec<Stamped> {
+    let mut events = sample::topic();
+    events.extend(sample::single(0));
+    events.push(Stamped {
+        at_ms: 9,
+        event: Event::Error {
+            error: Text::fixed("Docker refused", "Docker 拒绝了"),
+            help: vec![Text::same("sudo usermod -aG docker $USER")],
+            exit: 3,
+        },
+    });
+    events
+}
+
+fn schema() -> jsonschema::Validator {
+    let schema: Value =
+        serde_json::from_str(include_str!("../../schema/event.schema.json"))
+            .unwrap();
+    jsonschema::draft202012::meta::validate(&schema).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+/// The name of an event. A new kind does not compile here until it is named,
+/// and fails below until [`every_kind`] and the schema know it.
+fn kind(event: &Event) -> &'static str {
+    match event {
+        Event::RunStarted { .. } => "run-started",
+        Event::Waiting { .. } => "waiting",
+        Event::Progress { .. } => "progress",
+        Event::Waited { .. } => "waited",
+        Event::StageUp { .. } => "stage-up",
+        Event::ScenarioStarted { .. } => "scenario-started",
+        Event::Predicted { .. } => "predicted",
+        Event::Skipped { .. } => "skipped",
+        Event::WayStarted { .. } => "way-started",
+        Event::Step { .. } => "step",
+        Event::Command { .. } => "command",
+        Event::Struck { .. } => "struck",
+        Event::Fact { .. } => "fact",
+        Event::WayEnded { .. } => "way-ended",
+        Event::Verdict(_) => "verdict",
+        Event::RunEnded { .. } => "run-ended",
+        Event::Error { .. } => "error",
+    }
+}
+
+#[test]
+fn every_event_is_as_the_schema_says() {
+    let schema = schema();
+    let mut seen = std::collections::BTreeSet::new();
+    for event in every_kind() {
+        let line = serde_json::to_value(&event).unwrap();
+        assert_eq!(line["event"], kind(&event.event));
+        if let Err(error) = schema.validate(&line) {
+            panic!("{error}\n{line}");
+        }
+        seen.insert(kind(&event.event));
+    }
+    let file: Value =
+        serde_json::from_str(include_str!("../../schema/event.schema.json"))
+            .unwrap();
+    assert_eq!(file["oneOf"].as_array().unwrap().len(), seen.len(), "{seen:?}");
+}
+
+#[test]
+fn every_fact_is_in_the_schema() {
+    use crate::ledger::Fact::{self, *};
+    const fn next(fact: Option<Fact>) -> Option<Fact> {
+        Some(match fact {
+            None => Accepted,
+            Some(Accepted) => Sent,
+            Some(Sent) => Confirmed,
+            Some(Confirmed) => Nacked,
+            Some(Nacked) => Returned,
+            Some(Returned) => Unknown,
+            Some(Unknown) => Delivered,
+            Some(Delivered) => Redelivered,
+            Some(Redelivered) => Parked,
+            Some(Parked) => Reported,
+            Some(Reported) => Dropped,
+            Some(Dropped) => Marked,
+            Some(Marked) => Leased,
+            Some(Leased) => Seen,
+            Some(Seen) => Busy,
+            Some(Busy) => Applied,
+            Some(Applied) => RolledBack,
+            Some(RolledBack) => Acked,
+            Some(Acked) => Requeued,
+            Some(Requeued) => Killed,
+            Some(Killed) => AckSwallowed,
+            Some(AckSwallowed) => ConfirmWithheld,
+            Some(ConfirmWithheld) => CutBeforePublish,
+            Some(CutBeforePublish) => Repeated,
+            Some(Repeated) => Replayed,
+            Some(Replayed) => Met,
+            Some(Met) => Overtaken,
+            Some(Overtaken) => return None,
+        })
+    }
+    let schema = schema();
+    let mut fact = next(None);
+    while let Some(told) = fact {
+        let line = json!({
+            "at_ms": 1, "event": "fact", "way": "naive", "message": "payment-0010", "fact": told
+        });
+        assert!(schema.is_valid(&line), "{line}");
+        assert!(
+            !fact_word(told).en.is_empty() && !fact_word(told).zh.is_empty()
+        );
+        fact = next(fact);
+    }
+}
+
+#[test]
+fn what_is_no_event_is_refused() {
+    let schema = schema();
+    for wrong in [
+        json!({}),
+        json!({"at_ms": 1, "event": "coffee"}),
+        json!({"event": "waited", "took_ms": 1}),
+        json!({"at_ms": 1, "event": "waited"}),
+        json!({"at_ms": 1, "event": "waited", "took_ms": -1}),
+        json!({"at_ms": 1, "event": "waited", "took_ms": 1, "more": true}),
+        json!({"at_ms": 1, "event": "progress", "text": {"en": "only"}}),
+        json!({"at_ms": 1, "event": "fact", "way": "naive", "message": "foo-1", "fact": "sent"}),
+        json!({"at_ms": 1, "event": "command", "way": "both", "line": "ls"}),
+    ] {
+        assert!(!schema.is_valid(&wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn a_verdict_has_its_fields_at_the_top() {
+    let events = sample::single(20);
+    let verdict =
+        events.iter().find(|e| matches!(e.event, Event::Verdict(_))).unwrap();
+    let line = serde_json::to_value(verdict).unwrap();
+    assert_eq!(line["event"], "verdict");
+    assert_eq!(line["topic"], "idempotency");
+    assert_eq!(line["verdict"], "proven");
+    assert_eq!(line["ways"]["naive"]["counts"]["lost"], 20);
+}
+
+#[test]
+fn one_event_a_line() {
+    let mut out = Vec::new();
+    let mut view = JsonLines::new(&mut out);
+    let events = every_kind();
+    for event in &events {
+        view.tell(event).unwrap();
+    }
+    let lines = String::from_utf8(out).unwrap();
+    let read: Vec<Stamped> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(read, events);
+}
+
+#[test]
+fn a_record_reads_back_as_it_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run.jsonl");
+    let events = every_kind();
+    let mut record = Record::create(&path).unwrap();
+    for event in &events {
+        record.tell(event).unwrap();
+    }
+    drop(record);
+    assert_eq!(Record::read(&path).unwrap(), events);
+}
+
+#[test]
+fn a_record_is_on_disk_after_each_verdict() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run.jsonl");
+    let events = sample::single(20);
+    let upto = events
+        .iter()
+        .position(|e| matches!(e.event, Event::Verdict(_)))
+        .unwrap()
+        + 1;
+    let mut record = Record::create(&path).unwrap();
+    for event in &events[..upto] {
+        record.tell(event).unwrap();
+    }
+    assert_eq!(Record::read(&path).unwrap(), events[..upto]);
+}
+
+#[test]
+fn a_record_that_was_cut_off_is_read_as_far_as_it_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run.jsonl");
+    let whole = "{\"at_ms\":1,\"event\":\"waited\",\"took_ms\":5}\n";
+    std::fs::write(&path, format!("{whole}{}", &whole[..20])).unwrap();
+    assert_eq!(Record::read(&path).unwrap().len(), 1);
+    std::fs::write(&path, format!("{whole}nonsense\n{whole}")).unwrap();
+    let error = Record::read(&path).unwrap_err();
+    assert!(error.to_string().starts_with("line 2: "), "{error}");
+}

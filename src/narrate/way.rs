@@ -1,0 +1,234 @@
+//! One way of a scenario, as a section: head, steps, the story of the fault.
+
+use std::collections::HashSet;
+
+use crate::{
+    event::{WayName, WayResult},
+    ledger::Counts,
+    text::{Lang, Text},
+};
+
+use super::{
+    layout::{Ink, MARGIN, Page},
+    story::Stories,
+    words,
+};
+
+/// A step of a way, or the command that shows the same.
+#[derive(Clone, Debug)]
+pub(super) enum Line {
+    Step {
+        n: u32,
+        verb: Text,
+        text: Text,
+    },
+    Command(String),
+    /// A remark of the lab, such as a wait that took long.
+    Note(String),
+}
+
+/// A way while it is told.
+#[derive(Clone, Debug)]
+pub(super) struct Section {
+    pub way: WayName,
+    pub title: Text,
+    /// The mechanism taken out, for the head.
+    pub without: Option<String>,
+    /// What is still to be told.
+    pub lines: Vec<Line>,
+    pub stories: Stories,
+    /// Known at the end of the way, or before where it is told afterwards.
+    pub result: Option<WayResult>,
+    /// The head is out, and the lines that follow go out at once.
+    pub open: bool,
+    fault_told: bool,
+    highest_step: u32,
+}
+
+impl Section {
+    pub fn new(way: WayName, title: Text, without: Option<String>) -> Self {
+        Self {
+            way,
+            title,
+            without,
+            lines: Vec::new(),
+            stories: Stories::default(),
+            result: None,
+            open: false,
+            fault_told: false,
+            highest_step: 0,
+        }
+    }
+
+    /// `NAIVE   mark, then pay      hit 20 of 20`
+    pub fn head(&self, page: &Page) -> Vec<String> {
+        let word = page.say(&words::head(self.way)).to_owned();
+        let word = match &self.without {
+            Some(mechanism) if self.way == WayName::Without => {
+                format!("{word} {mechanism}")
+            }
+            _ => word,
+        };
+        let mut lead = page.pad(&format!(" {word}"), MARGIN);
+        if !lead.ends_with(' ') {
+            lead.push_str("  ");
+        }
+        page.spread(&lead, Ink::Bold, page.say(&self.title), &self.hits(page))
+    }
+
+    /// `hit 20 of 20`, where strikes were planned and the end is known.
+    pub fn hits(&self, page: &Page) -> String {
+        let Some(result) = self.result.as_ref().filter(|r| r.planned > 0)
+        else {
+            return String::new();
+        };
+        let hits = crate::text! {
+            en: "hit {hit} of {planned}", zh: "命中 {hit}/{planned}",
+            hit = result.hit, planned = result.planned
+        };
+        page.say(&hits).to_owned()
+    }
+
+    /// What is shown while the way runs and nothing of it is told yet.
+    pub fn running(&self, page: &Page) -> String {
+        let head = page.say(&words::head(self.way)).to_owned();
+        let title = page.say(&self.title);
+        let running = match self.stories.strikes() {
+            0 => Text::same(format!("{head}  {title}")),
+            struck => Text::made(
+                format!("{head}  {title}: {struck} struck"),
+                format!("{head}  {title}：已命中 {struck} 次"),
+            ),
+        };
+        page.say(&running).to_owned()
+    }
+
+    /// The lines kept so far, as far as they can be told. `already` holds
+    /// what an earlier way has told: the same is not told twice.
+    pub fn told(
+        &mut self,
+        page: &Page,
+        already: &mut HashSet<String>,
+    ) -> Vec<String> {
+        let mut out = Vec::new();
+        let kept = std::mem::take(&mut self.lines);
+        let mut kept = kept.into_iter();
+        while let Some(line) = kept.next() {
+            let story_pending = self.result.is_none() && is_fault(&line);
+            if story_pending {
+                // Its story ends with the way: what follows waits with it.
+                self.lines = std::iter::once(line).chain(kept).collect();
+                break;
+            }
+            out.extend(self.line(page, &line, already));
+        }
+        out
+    }
+
+    /// The last lines, where no step of the scenario was the fault's own.
+    pub fn closing(&mut self, page: &Page) -> Vec<String> {
+        if self.fault_told || self.stories.strikes() == 0 {
+            return Vec::new();
+        }
+        self.fault_told = true;
+        let lead = step_lead(page, self.highest_step + 1, &words::FAULT_VERB);
+        self.story(page, &lead)
+    }
+
+    /// Every message with something wrong, and its story.
+    pub fn anomalies(&self, page: &Page) -> Vec<String> {
+        let mut lines = Vec::new();
+        for anomaly in self.result.iter().flat_map(|r| &r.anomalies) {
+            let Some(story) = self.stories.of(anomaly.message, page.lang)
+            else {
+                continue;
+            };
+            let kind = page.word(words::kind(anomaly.kind));
+            let told = format!("{kind}{}{story}", page.say(&words::COLON));
+            let lead = format!("   {}  ", anomaly.message);
+            lines.extend(page.hang(&lead, Ink::Plain, &told));
+        }
+        lines
+    }
+
+    /// The way will not end: what is known of it can be told.
+    pub fn break_off(&mut self) {
+        self.result.get_or_insert_with(|| WayResult {
+            hit: 0,
+            planned: 0,
+            counts: Counts::default(),
+            as_expected: None,
+            why: None,
+            anomalies: Vec::new(),
+            took_ms: 0,
+        });
+    }
+
+    fn line(
+        &mut self,
+        page: &Page,
+        line: &Line,
+        already: &mut HashSet<String>,
+    ) -> Vec<String> {
+        match line {
+            Line::Step { n, verb, text } => {
+                self.highest_step = self.highest_step.max(*n);
+                let fresh = already.insert(format!("{}\n{}", verb.en, text.en));
+                let lead = step_lead(page, *n, verb);
+                if !is_fault(line) {
+                    return if fresh {
+                        page.hang(&lead, Ink::Plain, page.say(text))
+                    } else {
+                        Vec::new()
+                    };
+                }
+                self.fault_told = true;
+                if text.is_empty() || !fresh {
+                    return self.story(page, &lead);
+                }
+                let mut lines = page.hang(&lead, Ink::Plain, page.say(text));
+                let indent = " ".repeat(page.width_of(&lead));
+                lines.extend(self.story(page, &indent));
+                lines
+            }
+            Line::Command(command) => {
+                // The ways differ by vhost; the second command teaches nothing.
+                let shape = command.replace(self.way.as_str(), "way");
+                if already.insert(shape) {
+                    vec![page.verbatim(command)]
+                } else {
+                    Vec::new()
+                }
+            }
+            Line::Note(note) => page.hang("   ", Ink::Plain, note),
+        }
+    }
+
+    fn story(&self, page: &Page, lead: &str) -> Vec<String> {
+        let anomalies = self.result.iter().flat_map(|r| &r.anomalies);
+        let wrong: Vec<_> = anomalies.map(|a| a.message).collect();
+        let indent = " ".repeat(page.width_of(lead));
+        let leads = std::iter::once(lead).chain(std::iter::repeat(&*indent));
+        let samples = self.stories.samples(&wrong, page.lang);
+        leads
+            .zip(samples)
+            .flat_map(|(lead, (message, story))| {
+                page.hang(lead, Ink::Plain, &format!("{message}  {story}"))
+            })
+            .collect()
+    }
+}
+
+fn is_fault(line: &Line) -> bool {
+    matches!(line, Line::Step { verb, .. } if verb.en == words::FAULT_VERB.en)
+}
+
+/// ` 1 publish  `: verbs stand in a column of their own.
+fn step_lead(page: &Page, n: u32, verb: &Text) -> String {
+    let columns = match page.lang {
+        Lang::En => 7,
+        Lang::Zh => 4,
+    };
+    let verb = page.pad(page.say(verb), columns);
+    format!(" {n} {verb}  ")
+}

@@ -1,0 +1,162 @@
+//! The narration's own words, in both languages.
+//!
+//! What a scenario says stands beside the scenario; here stand the words that
+//! all of them share. *Confirmed* (broker to producer) and *acked* (consumer
+//! to broker) are kept apart in either language.
+
+use crate::{
+    event::{Column, Verdict, WayName},
+    ledger::{Fact, Kind, Noun},
+    text::Text,
+};
+
+macro_rules! words {
+    ($($name:ident: $en:literal, $zh:literal;)+) => {
+        $(pub(super) static $name: Text = Text::fixed($en, $zh);)+
+    };
+}
+
+words! {
+    STAGE: "Stage", "环境";
+    MANAGE: "Watch", "管理台";
+    USER: "user", "用户";
+    PASSWORD: "password", "密码";
+    RECIPE: "Recipe", "做法";
+    FAULT: "Fault", "故障";
+    QUESTION: "?", "?";
+    CLAIM: "Claim", "结论";
+    FIX: "Fix", "对策";
+    LIMIT: "Limit", "边界";
+    SAY: "Say", "答法";
+    NEXT: "next", "下一步";
+    FAULT_VERB: "fault", "故障";
+    COMMA: ", ", "，";
+    COLON: ": ", "：";
+    THE_STRUCK: "the struck messages:", "被命中的消息：";
+    AGAIN: "again", "重跑";
+    RECORD: "record", "记录";
+    BROKER_LOG: "broker log", "broker 日志";
+    RECORDED: "recorded", "录像";
+    LEFT_OUT: "left out", "已跳过";
+    SENT_AGAIN: "sent again", "再次发送";
+    NOTHING_KNOWN: "nothing known", "没有任何记录";
+    ERROR: "error", "错误";
+    HELP: "help", "办法";
+}
+
+/// The word of a verdict, with a glyph before it.
+pub(super) const fn verdict(verdict: Verdict) -> (&'static str, Text) {
+    match verdict {
+        Verdict::Proven => ("✓", Text::fixed("PROVEN", "已证实")),
+        Verdict::Refuted => ("✗", Text::fixed("REFUTED", "被推翻")),
+        Verdict::Inconclusive => ("?", Text::fixed("NOT PROVEN", "无法判定")),
+        Verdict::Observed => ("~", Text::fixed("OBSERVED", "仅观察")),
+    }
+}
+
+/// A way as the head of its section.
+pub(super) const fn head(way: WayName) -> Text {
+    match way {
+        WayName::Naive => Text::fixed("NAIVE", "朴素"),
+        WayName::Fixed => Text::fixed("FIXED", "改进"),
+        WayName::Without => Text::fixed("WITHOUT", "去掉"),
+        WayName::Trap => Text::fixed("TRAP", "陷阱"),
+    }
+}
+
+/// A way as a row of a table, or in a sentence.
+pub(super) const fn way(way: WayName) -> Text {
+    match way {
+        WayName::Naive => Text::fixed("naive", "朴素"),
+        WayName::Fixed => Text::fixed("fixed", "改进"),
+        WayName::Without => Text::fixed("without", "去掉"),
+        WayName::Trap => Text::fixed("trap", "陷阱"),
+    }
+}
+
+/// The head of a column.
+pub(super) const fn column(column: Column) -> Text {
+    match column {
+        Column::Accepted => Text::fixed("accepted", "已受理"),
+        Column::Confirmed => Text::fixed("confirmed", "已确认"),
+        Column::Deliveries => Text::fixed("deliveries", "投递次数"),
+        Column::Applied => Text::fixed("applied", "已生效"),
+        Column::Lost => Text::fixed("LOST", "丢失"),
+        Column::Doubled => Text::fixed("doubled", "重复"),
+        Column::Stuck => Text::fixed("stuck", "卡住"),
+    }
+}
+
+/// What is wrong with a message.
+pub(super) const fn kind(kind: Kind) -> Text {
+    match kind {
+        Kind::Lost => Text::fixed("lost", "丢失"),
+        Kind::Duplicated => Text::fixed("doubled", "重复"),
+        Kind::Stuck => Text::fixed("stuck", "卡住"),
+        Kind::Unexpected => Text::fixed("unexpected", "来历不明"),
+    }
+}
+
+/// A fact in a word or two, as a link of a message's story.
+pub(super) const fn fact(fact: Fact) -> Text {
+    match fact {
+        Fact::Accepted => Text::fixed("accepted", "已受理"),
+        Fact::Sent => Text::fixed("sent", "已发送"),
+        Fact::Confirmed => Text::fixed("confirmed", "已确认"),
+        Fact::Nacked => Text::fixed("nacked", "被拒收(nack)"),
+        Fact::Returned => Text::fixed("returned", "被退回(return)"),
+        Fact::Unknown => Text::fixed("no answer", "无应答"),
+        Fact::Delivered => Text::fixed("delivered", "投递"),
+        Fact::Redelivered => Text::fixed("redelivered", "重新投递"),
+        Fact::Parked => Text::fixed("parked", "进死信队列"),
+        Fact::Reported => Text::fixed("reported", "已报告失败"),
+        Fact::Dropped => Text::fixed("dropped as a duplicate", "发布前去重"),
+        Fact::Marked => Text::fixed("marked", "已标记"),
+        Fact::Leased => Text::fixed("leased", "已租用"),
+        Fact::Seen => Text::fixed("\"seen\"", "判为重复"),
+        Fact::Busy => Text::fixed("still leased", "租约仍在"),
+        Fact::Applied => Text::fixed("applied", "已生效"),
+        Fact::RolledBack => Text::fixed("rolled back", "已回滚"),
+        Fact::Acked => Text::fixed("acked", "已 ack"),
+        Fact::Requeued => Text::fixed("requeued", "放回队列"),
+        Fact::Killed => Text::fixed("killed", "消费者被杀"),
+        Fact::AckSwallowed => Text::fixed("ack swallowed", "ack 丢在网上"),
+        Fact::ConfirmWithheld => Text::fixed("confirm withheld", "确认没送到"),
+        Fact::CutBeforePublish => {
+            Text::fixed("cut before it arrived", "发布途中断连")
+        }
+        Fact::Repeated => Text::fixed("requested again", "客户重复提交"),
+        Fact::Replayed => Text::fixed("replayed", "被重放"),
+        Fact::Met => Text::fixed("held by two at once", "两个消费者同时持有"),
+        Fact::Overtaken => Text::fixed("overtaken", "被后号抢先"),
+    }
+}
+
+/// A fact of a message: a payment that was applied was paid.
+pub(super) const fn fact_of(fact: Fact, noun: Noun) -> Text {
+    match (fact, noun) {
+        (Fact::Applied, Noun::Payment) => Text::fixed("paid", "已支付"),
+        _ => self::fact(fact),
+    }
+}
+
+/// The head of a column, in the words of what the messages are about.
+pub(super) const fn column_of(column: Column, noun: Noun) -> Text {
+    match (column, noun) {
+        (Column::Applied, Noun::Payment) => Text::fixed("paid", "已支付"),
+        (Column::Doubled, Noun::Payment) => {
+            Text::fixed("paid twice", "重复支付")
+        }
+        _ => self::column(column),
+    }
+}
+
+/// How an image got here.
+pub(super) fn source(source: &str) -> Text {
+    match source {
+        "present" => Text::fixed("present", "已有"),
+        "pulled" => Text::fixed("pulled", "已拉取"),
+        "built" => Text::fixed("built", "构建"),
+        other => Text::same(other),
+    }
+}
