@@ -1,0 +1,27 @@
+//! The real program from the outside: what is typed, what is said, and how
+//! it ends. Whatever is wrong is told in one sentence, with the right exit
+//! code, and nothing is left behind.
+
+mod asked;
+pub mod engine;
+mod pipes;
+mod places;
+mod right;
+pub mod running;
+mod terminal;
+mod wrong;
+
+use libtest_mimic::Trial;
+
+pub fn trials() -> Vec<Trial> {
+    [
+        wrong::trials(),
+        places::trials(),
+        pipes::trials(),
+        terminal::trials(),
+        right::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

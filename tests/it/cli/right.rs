@@ -1,0 +1,235 @@
+//! What goes well: everything that can be asked for is told, on 80 columns.
+
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use libtest_mimic::Trial;
+use rmq_lab::cli::Cli;
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+
+use super::{
+    asked::{Asked, events},
+    running::Ended,
+};
+use crate::shared::all;
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = vec![
+        Asked::to("")
+            .says("rmq-lab demo idempotency/")
+            .looks_like(on_eighty_columns)
+            .looks_like(|ended| match ended.stdout.lines().count() {
+                // Ten lines to begin with; a topic more is a line more.
+                n if n <= 15 => Ok(()),
+                n => Err(format!("{n} lines")),
+            })
+            .named("alone_it_says_where_to_begin"),
+        Asked::to("--version")
+            .says(concat!("rmq-lab ", env!("CARGO_PKG_VERSION"), "\n"))
+            .named("it_knows_its_version"),
+        Asked::to("list")
+            .looks_like(on_eighty_columns)
+            .looks_like(lists_everything)
+            .named("the_list_has_every_scenario"),
+        Asked::to("list --lang zh")
+            .looks_like(on_eighty_columns)
+            .looks_like(lists_everything)
+            .named("the_list_has_every_scenario_in_chinese"),
+        Asked::to("list --json")
+            .looks_like(lists_everything_as_json)
+            .named("the_list_is_an_object_a_line_and_scenario"),
+        Asked::to("completions bash")
+            .says("idempotency/mark-first")
+            .and("unique-key")
+            .looks_like(bash_understands)
+            .named("completions_know_scenarios_and_mechanisms"),
+        Asked::to("man")
+            .looks_like(|ended| match ended.stdout.starts_with(".ie") {
+                true => Ok(()),
+                false => Err("no roff at the beginning".to_owned()),
+            })
+            .says("\n.TH rmq-lab 1")
+            .named("the_manual_is_a_roff_page"),
+        Asked::to("doctor")
+            .says("ok Docker: engine")
+            .and("ok image rabbitmq-4")
+            .looks_like(on_eighty_columns)
+            .whose_findings_decide()
+            .named("the_doctor_looks_at_everything"),
+        Asked::to("images")
+            .says("rabbitmq-4")
+            .and("present")
+            .named("the_images_are_listed"),
+        Asked::to("demo idempotency/concurrent --json --seed 5")
+            .within(90)
+            .looks_like(every_line_is_an_event)
+            .looks_like(proven_once_and_nothing_left)
+            .named("a_demo_for_a_program_is_proven"),
+    ];
+    trials.extend(["elvish", "fish", "powershell", "zsh"].map(|shell| {
+        Asked::to(&format!("completions {shell}"))
+            .says("rmq-lab")
+            .named(&format!("there_are_completions_for_{shell}"))
+    }));
+    trials.extend(every_command().into_iter().map(|command| {
+        let name = command.replace(' ', "_");
+        Asked::to(&command)
+            .word("--help")
+            .says("Usage: rmq-lab")
+            .looks_like(on_eighty_columns)
+            .named(&format!("help::rmq_lab_{name}"))
+    }));
+    trials.extend(all().flat_map(|entry| {
+        let target = entry.target();
+        let name = target.replace('/', "::");
+        let mechanisms = entry.scenario.ways.mechanisms();
+        let shown = |words: String| {
+            Asked::to(&words).says(&target).looks_like(on_eighty_columns)
+        };
+        let whole = shown(format!("show {target}"))
+            .says("async fn")
+            .named(&format!("show::{name}"));
+        let diff = shown(format!("show {target} --diff"))
+            .named(&format!("show_diff::{name}"));
+        let without = mechanisms.iter().map(|mechanism| {
+            let id = mechanism.id;
+            shown(format!("show {target} --diff --without {id}"))
+                .says(&format!("WITHOUT {id}"))
+                .named(&format!("show_without::{name}::{id}"))
+        });
+        [whole, diff].into_iter().chain(without).collect::<Vec<_>>()
+    }));
+    trials
+}
+
+/// Every command there is, as it is typed, the empty one included.
+fn every_command() -> Vec<String> {
+    fn below(command: &clap::Command, typed: &str, all: &mut Vec<String>) {
+        all.push(typed.trim().to_owned());
+        for inner in command.get_subcommands() {
+            below(inner, &format!("{typed} {}", inner.get_name()), all);
+        }
+    }
+    let mut all = Vec::new();
+    below(&<Cli as clap::CommandFactory>::command(), "", &mut all);
+    all
+}
+
+fn on_eighty_columns(ended: &Ended) -> Result<(), String> {
+    match ended.stdout.lines().find(|line| line.width() > 80) {
+        Some(line) => Err(format!("{} columns: {line}", line.width())),
+        None => Ok(()),
+    }
+}
+
+fn lists_everything(ended: &Ended) -> Result<(), String> {
+    for entry in all() {
+        let mechanisms = entry.scenario.ways.mechanisms().iter();
+        let names = mechanisms.map(|m| m.id).chain([entry.scenario.id]);
+        for name in names {
+            if !ended.stdout.contains(name) {
+                return Err(format!("{name} is not listed"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn lists_everything_as_json(ended: &Ended) -> Result<(), String> {
+    let lines = events(ended)?;
+    let listed: Vec<_> = lines
+        .iter()
+        .map(|line| format!("{}/{}", text(line, "topic"), text(line, "id")))
+        .collect();
+    let expected: Vec<_> = all().map(|entry| entry.target()).collect();
+    if listed != expected {
+        return Err(format!("{listed:?}, not {expected:?}"));
+    }
+    for (line, entry) in lines.iter().zip(all()) {
+        let mechanisms = entry.scenario.ways.mechanisms().iter();
+        let mechanisms: Vec<_> = mechanisms.map(|m| m.id).collect();
+        if line["mechanisms"] != serde_json::json!(mechanisms)
+            || line["kind"] != entry.scenario.ways.kind()
+            || line["needs"][0].as_str().is_none()
+        {
+            return Err(format!("not as the catalogue says: {line}"));
+        }
+    }
+    Ok(())
+}
+
+fn text<'a>(line: &'a Value, name: &str) -> &'a str {
+    line[name].as_str().unwrap_or_default()
+}
+
+fn bash_understands(ended: &Ended) -> Result<(), String> {
+    let mut bash = Command::new("bash")
+        .arg("-n")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("bash: {e}"))?;
+    if let Some(mut stdin) = bash.stdin.take() {
+        stdin.write_all(ended.stdout.as_bytes()).map_err(|e| e.to_string())?;
+    }
+    let done = bash.wait_with_output().map_err(|e| e.to_string())?;
+    match done.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
+    }
+}
+
+fn every_line_is_an_event(ended: &Ended) -> Result<(), String> {
+    const SCHEMA: &str = include_str!("../../../schema/event.schema.json");
+    let schema: Value =
+        serde_json::from_str(SCHEMA).map_err(|e| e.to_string())?;
+    let schema =
+        jsonschema::validator_for(&schema).map_err(|e| e.to_string())?;
+    for event in events(ended)? {
+        if let Err(error) = schema.validate(&event) {
+            return Err(format!("{error}: {event}"));
+        }
+    }
+    Ok(())
+}
+
+fn proven_once_and_nothing_left(ended: &Ended) -> Result<(), String> {
+    let events = events(ended)?;
+    let of = |kind: &str| -> Vec<&Value> {
+        events.iter().filter(|event| event["event"] == kind).collect()
+    };
+    let times: BTreeMap<&str, usize> =
+        ["run-started", "stage-up", "verdict", "run-ended", "error"]
+            .into_iter()
+            .map(|kind| (kind, of(kind).len()))
+            .collect();
+    let expected = [
+        ("error", 0),
+        ("run-ended", 1),
+        ("run-started", 1),
+        ("stage-up", 1),
+        ("verdict", 1),
+    ];
+    if times != expected.into() {
+        return Err(format!("{times:?}"));
+    }
+    let (verdict, end) = (of("verdict")[0], of("run-ended")[0]);
+    let claims = [
+        (&verdict["verdict"], Value::from("proven")),
+        (&verdict["scenario"], "concurrent".into()),
+        (&verdict["seed"], 5.into()),
+        (&verdict["ways"]["naive"]["as_expected"], true.into()),
+        (&verdict["ways"]["fixed"]["as_expected"], true.into()),
+        (&verdict["ways"]["fixed"]["counts"]["duplicated"], 0.into()),
+        (&end["proven"], 1.into()),
+        (&end["left_behind"], 0.into()),
+    ];
+    match claims.iter().find(|(found, expected)| *found != expected) {
+        None => Ok(()),
+        Some((found, expected)) => Err(format!("{found}, not {expected}")),
+    }
+}

@@ -1,0 +1,78 @@
+//! One integration crate, so that linking is paid once and brokers are
+//! shared. The trials on real brokers are generated from the catalogue: a
+//! scenario or a mechanism cannot be forgotten.
+//!
+//! `cargo test -- --list` lists them, `cargo test -- teeth::` runs a part.
+#![allow(
+    clippy::wrong_self_convention,
+    clippy::type_complexity,
+    reason = "trials are written to be read as prose"
+)]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "this is a test: without a runtime there is nothing to go on \
+              with, and what is left behind is told"
+)]
+
+mod catalogue;
+mod cli;
+mod faults;
+mod images;
+mod shared;
+mod signals;
+mod verdicts;
+mod wire;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+use shared::Brokers;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let brokers = Brokers::new(runtime.handle().clone());
+    let trials: Vec<Trial> = [
+        catalogue::trials(&brokers),
+        verdicts::trials(&brokers),
+        wire::trials(&brokers),
+        images::trials(),
+        faults::trials(),
+        cli::trials(),
+        signals::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let code = runtime.block_on(async {
+        let run = tokio::task::spawn_blocking(move || {
+            libtest_mimic::run(&arguments, trials)
+        });
+        // Killing only cargo sends SIGHUP: brokers must not outlive it.
+        let caught = |kind| signal(kind).expect("a signal handler");
+        let mut hang_up = caught(SignalKind::hangup());
+        let mut terminate = caught(SignalKind::terminate());
+        tokio::select! {
+            ended = run => {
+                ended.map_or(ExitCode::FAILURE, |ended| ended.exit_code())
+            }
+            _ = tokio::signal::ctrl_c() => ExitCode::from(130),
+            _ = terminate.recv() => ExitCode::from(143),
+            _ = hang_up.recv() => ExitCode::from(129),
+        }
+    });
+    let left = runtime.block_on(brokers.tear_down());
+    // Trials that still run must not keep the process alive.
+    runtime.shutdown_background();
+    if left > 0 {
+        eprintln!("{left} containers or networks were left behind");
+        return ExitCode::FAILURE;
+    }
+    code
+}
