@@ -10,6 +10,7 @@ pub mod broker;
 pub mod docker;
 pub mod http;
 pub mod image;
+mod ports;
 pub mod reap;
 pub mod redis;
 
@@ -93,7 +94,7 @@ impl Stage {
             }
         };
         let (broker, redis) = tokio::try_join!(
-            Broker::start(engine, &broker_image, hear),
+            Broker::start(engine, &broker_image, "broker", hear),
             redis
         )?;
         Ok(Self {

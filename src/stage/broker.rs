@@ -1,15 +1,14 @@
 //! One RabbitMQ broker, with a user of the run's own and no other.
 
 use std::{
-    collections::HashMap,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant, SystemTime},
 };
 
 use serde_json::json;
 use testcontainers::{
     GenericImage, ImageExt,
-    bollard::{models::PortBinding, query_parameters::InspectContainerOptions},
+    bollard::query_parameters::InspectContainerOptions,
     core::{IntoContainerPort, WaitFor},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -20,6 +19,7 @@ use super::{
     docker::Container,
     http::Management,
     image::{Image, Reference},
+    ports,
 };
 use crate::{event::Service, problem::Problem, text};
 
@@ -62,6 +62,7 @@ pub struct Broker {
     pub user: String,
     /// The user's password.
     pub password: String,
+    image: Image,
     container: Container,
 }
 
@@ -80,13 +81,15 @@ const READY_WITHIN: Duration = Duration::from_secs(90);
 const PROBE_EVERY: Duration = Duration::from_millis(25);
 
 impl Broker {
-    /// Starts a broker and waits until it answers an AMQP handshake.
+    /// Starts a broker in a container called `name` and waits until it
+    /// answers an AMQP handshake.
     ///
     /// # Errors
     /// A [`Problem`], with the end of the broker's log when it did not boot.
     pub async fn start(
         engine: &Engine,
         image: &Image,
+        name: &str,
         hear: Hear<'_>,
     ) -> Result<Self, Problem> {
         let began = Instant::now();
@@ -96,11 +99,8 @@ impl Broker {
         ));
         let (user, password) =
             ("lab".to_owned(), format!("{:016x}", rand::random::<u64>()));
-        // Chosen beforehand: a port that Docker chose would change when the
-        // container is killed and started again.
-        let ports = free_ports()?;
-        let request = request(image, &user, &password, ports);
-        let container = engine.start("broker", request).await?;
+        let request = |ports| request(image, &user, &password, ports);
+        let (container, ports) = engine.start_on_ports(name, request).await?;
         let amqp = SocketAddr::from((Ipv4Addr::LOCALHOST, ports[0]));
         let uri = format!("amqp://{user}:{password}@{amqp}/%2f");
         let running = || container.is_running();
@@ -120,7 +120,7 @@ impl Broker {
                 product: format!("RabbitMQ {major}.{minor}.{patch}"),
                 image: image.reference(),
                 source: image.source.clone(),
-                container: format!("{}-broker", engine.prefix()),
+                container: format!("{}-{name}", engine.prefix()),
                 boot_ms: u64::try_from(boot.as_millis()).unwrap_or(u64::MAX),
             },
             version: (major, minor, patch),
@@ -129,6 +129,7 @@ impl Broker {
             management,
             user,
             password,
+            image: image.clone(),
             container,
         })
     }
@@ -144,6 +145,11 @@ impl Broker {
     pub async fn answers(&self, within: Duration) -> bool {
         let uri = self.uri(self.amqp, "%2f");
         handshakes(&uri, within, || async { true }).await
+    }
+
+    /// The image it runs from, to start another beside it.
+    pub fn image(&self) -> &Image {
+        &self.image
     }
 
     /// The container's id, for faults.
@@ -194,15 +200,7 @@ fn request(
          case ${{b%%-[0-9]*}} in {LEFT_OUT}) ;; *) cp -r \"$f\" {PLUGINS}/;; esac; done; \
          exec docker-entrypoint.sh rabbitmq-server"
     );
-    let bindings =
-        [5672, 15672, 5552].into_iter().zip(ports).map(|(inside, outside)| {
-            let binding = PortBinding {
-                host_ip: Some(Ipv4Addr::LOCALHOST.to_string()),
-                host_port: Some(outside.to_string()),
-            };
-            (format!("{inside}/tcp"), Some(vec![binding]))
-        });
-    let bindings: HashMap<_, _> = bindings.collect();
+    let bindings = ports::bindings([5672, 15672, 5552].into_iter().zip(ports));
     GenericImage::new(&image.name, &image.tag)
         .with_exposed_port(5672.tcp())
         .with_exposed_port(15672.tcp())
@@ -284,22 +282,4 @@ async fn did_not_boot(container: &Container) -> Problem {
         en: "an image of your own must have the official one's shape: images/CONTRACT.md",
         zh: "自备镜像须与官方镜像同形：images/CONTRACT.md"
     })
-}
-
-/// Ports that are free now. All are held until all are chosen.
-pub(super) fn free_ports<const N: usize>() -> Result<[u16; N], Problem> {
-    let none_free = |e: std::io::Error| {
-        Problem::environment(text! {
-            en: "no free port on 127.0.0.1: {e}", zh: "127.0.0.1 上没有空闲端口：{e}", e = e
-        })
-    };
-    let mut held = Vec::with_capacity(N);
-    let mut ports = [0; N];
-    for port in &mut ports {
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(none_free)?;
-        *port = listener.local_addr().map_err(none_free)?.port();
-        held.push(listener);
-    }
-    Ok(ports)
 }

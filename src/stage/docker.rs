@@ -16,7 +16,10 @@ use testcontainers::{
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::reap::{self, OWNER, Owner, RUN};
+use super::{
+    ports,
+    reap::{self, OWNER, Owner, RUN},
+};
 use crate::{
     problem::{Problem, reason, root},
     text,
@@ -113,6 +116,8 @@ impl Drop for Guard {
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 const MADE_WITHIN: Duration = Duration::from_secs(20);
+/// Between a port's choice and its use another program may take it.
+const PORT_TRIES: u32 = 5;
 
 impl Engine {
     /// Finds the engine and sees that it answers.
@@ -211,6 +216,32 @@ impl Engine {
         .await
     }
 
+    /// Starts a container that publishes on ports of our choosing, with other
+    /// ports where somebody was quicker. They are chosen beforehand: a port
+    /// that Docker chose would change when the container is killed and
+    /// started again.
+    ///
+    /// # Errors
+    /// What Docker says.
+    pub async fn start_on_ports<const N: usize>(
+        &self,
+        name: &str,
+        request: impl Fn([u16; N]) -> ContainerRequest<GenericImage>,
+    ) -> Result<(Container, [u16; N]), Problem> {
+        for _ in 1..PORT_TRIES {
+            let ports = ports::free()?;
+            match self.start(name, request(ports)).await {
+                Err(problem) if ports::is_taken(&problem.error.en) => {
+                    // Made, and not started: its name has to be free again.
+                    self.remove(&format!("{}-{name}", self.prefix())).await;
+                }
+                ended => return ended.map(|container| (container, ports)),
+            }
+        }
+        let ports = ports::free()?;
+        Ok((self.start(name, request(ports)).await?, ports))
+    }
+
     /// Removes one container with its volumes, before the run ends.
     pub async fn remove(&self, container: &str) {
         reap::remove_container(&self.0.docker, container).await;
@@ -248,9 +279,7 @@ pub fn failed(error: &(dyn std::error::Error + 'static)) -> Problem {
     let problem = Problem::environment(text! {
         en: "Docker could not do it: {said}", zh: "Docker 执行失败：{said}", said = said
     });
-    if said.contains("port is already allocated")
-        || said.contains("address already in use")
-    {
+    if ports::is_taken(&said) {
         return problem.help(text! {
             en: "another program took the port in between: run the command again",
             zh: "端口刚被别的程序占用：请重新运行命令"

@@ -1,7 +1,6 @@
 //! One Redis, with or without persistence.
 
 use std::{
-    collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -9,12 +8,11 @@ use std::{
 use redis::{Client, aio::MultiplexedConnection};
 use testcontainers::{
     GenericImage, ImageExt,
-    bollard::models::PortBinding,
     core::{IntoContainerPort, WaitFor},
 };
 use tokio::time::{sleep, timeout};
 
-use super::{Engine, broker::free_ports, docker::Container, image::Image};
+use super::{Engine, docker::Container, image::Image, ports};
 use crate::{event::Service, problem::Problem, text};
 
 /// What Redis keeps when its process dies.
@@ -52,8 +50,6 @@ impl Redis {
         persistence: Persistence,
     ) -> Result<Self, Problem> {
         let began = Instant::now();
-        let [port] = free_ports()?;
-        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let append = match persistence {
             Persistence::Off => ["--appendonly", "no", "--appendfsync", "no"],
             Persistence::Always => {
@@ -64,22 +60,19 @@ impl Redis {
             }
         };
         let command = ["redis-server", "--save", ""].into_iter().chain(append);
-        let request = GenericImage::new(&image.name, &image.tag)
-            .with_exposed_port(6379.tcp())
-            .with_wait_for(WaitFor::Nothing)
-            .with_cmd(command)
-            .with_host_config_modifier(move |host| {
-                let binding = PortBinding {
-                    host_ip: Some(Ipv4Addr::LOCALHOST.to_string()),
-                    host_port: Some(port.to_string()),
-                };
-                host.publish_all_ports = Some(false);
-                host.port_bindings = Some(HashMap::from([(
-                    "6379/tcp".to_owned(),
-                    Some(vec![binding]),
-                )]));
-            });
-        let container = engine.start(name, request).await?;
+        let request = |[port]: [u16; 1]| {
+            let bindings = ports::bindings([(6379, port)]);
+            GenericImage::new(&image.name, &image.tag)
+                .with_exposed_port(6379.tcp())
+                .with_wait_for(WaitFor::Nothing)
+                .with_cmd(command.clone())
+                .with_host_config_modifier(move |host| {
+                    host.publish_all_ports = Some(false);
+                    host.port_bindings = Some(bindings.clone());
+                })
+        };
+        let (container, [port]) = engine.start_on_ports(name, request).await?;
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let client =
             Client::open(format!("redis://{at}")).map_err(|e| silent(&e))?;
         let mut redis = Self {

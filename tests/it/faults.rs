@@ -1,7 +1,10 @@
 //! Faults that hit a whole container, each struck and lifted on a broker that
 //! nobody else uses.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use libtest_mimic::{Failed, Trial};
 use rmq_lab::{
@@ -9,28 +12,43 @@ use rmq_lab::{
         connect, disconnect, kill, pause, shut_down, start, unpause,
     },
     problem::Problem,
-    stage::{BrokerChoice, Engine, RunId, Stage, Wanted},
+    stage::{
+        BrokerChoice, Engine, RunId, Stage, Wanted,
+        image::{Reference, resolve},
+    },
 };
+use testcontainers::{GenericImage, ImageExt, core::IntoContainerPort};
 
 pub fn trials() -> Vec<Trial> {
-    vec![Trial::test(
-        "fault::each_container_fault_strikes_and_is_lifted",
-        || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build()?;
-            runtime.block_on(async {
-                let engine =
-                    Engine::connect(RunId::random()).await.map_err(told)?;
-                let ended = each_strikes_and_is_lifted(&engine).await;
-                let left = engine.tear_down().await;
-                match left {
-                    0 => ended,
-                    left => Err(format!("{left} left behind").into()),
-                }
-            })
-        },
-    )]
+    vec![
+        on_an_engine(
+            "fault::each_container_fault_strikes_and_is_lifted",
+            each_strikes_and_is_lifted,
+        ),
+        on_an_engine(
+            "fault::a_port_that_somebody_was_quicker_to_take_is_chosen_anew",
+            a_taken_port_is_chosen_anew,
+        ),
+    ]
+}
+
+fn on_an_engine(
+    name: &str,
+    act: impl AsyncFnOnce(&Engine) -> Result<(), Failed> + Send + 'static,
+) -> Trial {
+    Trial::test(name, move || {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let engine =
+                Engine::connect(RunId::random()).await.map_err(told)?;
+            let ended = act(&engine).await;
+            match engine.tear_down().await {
+                0 => ended,
+                left => Err(format!("{left} left behind").into()),
+            }
+        })
+    })
 }
 
 const SOON: Duration = Duration::from_secs(1);
@@ -64,6 +82,36 @@ async fn each_strikes_and_is_lifted(engine: &Engine) -> Result<(), Failed> {
     )?;
     start(engine, container).await.map_err(told)?;
     expect("and answers when it is started", broker.answers(BOOT).await)
+}
+
+/// Between the choice of a port and its use lies a moment.
+async fn a_taken_port_is_chosen_anew(engine: &Engine) -> Result<(), Failed> {
+    let redis = Reference::Named("redis");
+    let image = resolve(engine, redis, &|_| {}).await.map_err(told)?;
+    engine.make_network().await.map_err(told)?;
+    let publishing = |port: u16| {
+        GenericImage::new(&image.name, &image.tag)
+            .with_exposed_port(6379.tcp())
+            .with_mapped_port(port, 6379.tcp())
+    };
+    let (quicker, [taken]) = engine
+        .start_on_ports("quicker", |[port]| publishing(port))
+        .await
+        .map_err(told)?;
+    let tries = AtomicU32::new(0);
+    let (slower, [port]) = engine
+        .start_on_ports("slower", |[port]| {
+            match tries.fetch_add(1, Ordering::Relaxed) {
+                0 => publishing(taken),
+                _ => publishing(port),
+            }
+        })
+        .await
+        .map_err(told)?;
+    expect("it was tried twice", tries.into_inner() == 2)?;
+    expect("the second has another port", port != taken)?;
+    let both = quicker.is_running().await && slower.is_running().await;
+    expect("both run", both)
 }
 
 fn expect(what: &str, is_so: bool) -> Result<(), Failed> {
