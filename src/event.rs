@@ -39,12 +39,16 @@ pub struct Stamped {
 pub enum WayName {
     /// The way that breaks.
     Naive,
+    /// Better, and not there yet: it breaks in another way.
+    Halfway,
     /// The way that holds.
     Fixed,
     /// The fixed way with one mechanism taken out.
     Without,
-    /// The only way of a trap or a measure.
+    /// The only way of a trap.
     Trap,
+    /// The only way of a measure.
+    Measure,
 }
 
 impl WayName {
@@ -52,9 +56,23 @@ impl WayName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Naive => "naive",
+            Self::Halfway => "halfway",
             Self::Fixed => "fixed",
             Self::Without => "without",
             Self::Trap => "trap",
+            Self::Measure => "measure",
+        }
+    }
+
+    /// As a row of a table or a chart, or in a sentence.
+    pub const fn word(self) -> Text {
+        match self {
+            Self::Naive => Text::fixed("naive", "朴素"),
+            Self::Halfway => Text::fixed("halfway", "折中"),
+            Self::Fixed => Text::fixed("fixed", "改进"),
+            Self::Without => Text::fixed("without", "去掉"),
+            Self::Trap => Text::fixed("trap", "陷阱"),
+            Self::Measure => Text::fixed("measured", "实测"),
         }
     }
 }
@@ -98,8 +116,90 @@ pub struct Choice {
     pub text: Text,
 }
 
+/// Something that was measured or counted besides the ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// What checks, tables and charts call it: `p99`.
+    pub id: String,
+    /// What a person calls it.
+    pub name: Text,
+    /// How much.
+    pub value: f64,
+    /// Of what.
+    pub unit: Unit,
+}
+
+/// What a figure is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Things counted: messages, calls, frames.
+    Count,
+    /// Milliseconds.
+    Ms,
+    /// Per second.
+    PerSecond,
+    /// So many times as much as something else.
+    Times,
+    /// Parts of a hundred.
+    Percent,
+}
+
+/// What is sampled over time while a way runs.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gauge {
+    /// Messages in the queue, ready or not yet acked.
+    Depth,
+    /// Messages that arrived, per second.
+    Arrivals,
+    /// Messages that were served, per second.
+    Served,
+}
+
+/// Bars side by side: for each group one bar of each way, or, where there is
+/// one way only, one group with a bar for each figure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chart {
+    /// What it shows.
+    pub title: Text,
+    /// What the bars are measured in.
+    pub unit: Unit,
+    /// What stands together.
+    pub groups: Vec<BarGroup>,
+}
+
+/// Bars that stand together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BarGroup {
+    /// What they have in common; empty where there is one group only.
+    pub name: Text,
+    /// The bars, from the top.
+    pub bars: Vec<Bar>,
+}
+
+/// One bar.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bar {
+    /// What it stands for.
+    pub name: Text,
+    /// Its length, in the chart's unit.
+    pub value: f64,
+}
+
 /// What one way came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WayResult {
     /// Strikes that really struck.
     pub hit: u32,
@@ -113,6 +213,12 @@ pub struct WayResult {
     /// What differed from the expectation, or why nothing can be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<Text>,
+    /// What it came to in a few words, where the ledger's sums do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub came_to: Option<Text>,
+    /// What was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<Figure>,
     /// The messages with something wrong (the first 20).
     pub anomalies: Vec<Anomaly>,
     /// How long it took, in milliseconds.
@@ -125,8 +231,14 @@ pub struct WayResult {
 pub enum Column {
     /// Promised to the caller.
     Accepted,
+    /// The caller was told no, at once.
+    Refused,
     /// Confirmed by the broker.
     Confirmed,
+    /// Times that anything was put on the wire.
+    Attempts,
+    /// Given up or undone, and somebody was told.
+    Reported,
     /// Deliveries, each counted.
     Deliveries,
     /// Applied at least once.
@@ -159,6 +271,12 @@ pub struct Ended {
     pub ways: std::collections::BTreeMap<WayName, WayResult>,
     /// The columns worth showing.
     pub columns: Vec<Column>,
+    /// The figures worth showing beside them, by their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<String>,
+    /// What is best seen as bars.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charts: Vec<Chart>,
     /// The prediction that is right.
     pub right: Option<char>,
     /// What the run showed, in a sentence or two.
@@ -307,6 +425,15 @@ pub enum Event {
         message: MessageId,
         /// What.
         fact: Fact,
+    },
+    /// What the gauges showed at one moment of a way.
+    Sample {
+        /// Which way.
+        way: WayName,
+        /// Milliseconds since the way began to measure.
+        since_ms: u64,
+        /// What each gauge showed.
+        gauges: std::collections::BTreeMap<Gauge, f64>,
     },
     /// A way ended and its ledger was added up.
     WayEnded {

@@ -33,16 +33,16 @@ use tokio::time::sleep;
 pub use failpoints::{Failpoints, Killed};
 pub use plan::Plan;
 pub use scenario::{
-    Check, Hits, Mechanism, Needs, Predict, Run, Scenario, Strike, Topic, Way,
-    Ways,
+    Bars, Check, Hits, Mechanism, Needs, Predict, Run, Scenario, Strike, Topic,
+    Way, Ways,
 };
 
 use crate::{
-    event::{Event, WayName},
+    event::{Event, Figure, Gauge, Unit, WayName},
     fault::wire::{self, Protocol, Wire},
     ledger::{Audit, Counts, Entry, Fact, Ledger, MessageId, Noun, Witness},
     narrate::Narrator,
-    stage::{Redis, Stage},
+    stage::{Broker, Redis, Stage},
     text,
     text::Text,
 };
@@ -65,10 +65,12 @@ struct Inner {
     plan: Plan,
     armed: bool,
     own_redis: Option<Redis>,
+    own_broker: Option<Broker>,
     narrator: Narrator,
     began: Instant,
     ledger: Mutex<Ledger>,
-    hits: Mutex<BTreeSet<(MessageId, Strike)>>,
+    hits: Mutex<BTreeSet<(Option<MessageId>, Strike)>>,
+    observed: Mutex<Observed>,
     steps: Mutex<u32>,
     owed: Mutex<Owed>,
 }
@@ -106,6 +108,13 @@ impl Owed {
     }
 }
 
+/// What a way has measured, and what it says of itself.
+#[derive(Clone, Default)]
+struct Observed {
+    figures: Vec<Figure>,
+    came_to: Option<Text>,
+}
+
 /// What a way came to, for its check.
 pub struct Outcome {
     /// The sums and the anomalies.
@@ -118,6 +127,21 @@ pub struct Outcome {
     pub messages: u32,
     /// What is known of each message for which a strike was planned.
     pub struck: Vec<Struck>,
+    /// What was measured.
+    pub figures: Vec<Figure>,
+}
+
+impl Outcome {
+    /// The value of the figure of this id.
+    ///
+    /// # Errors
+    /// When the way has not measured it.
+    pub fn figure(&self, id: &str) -> Result<f64, Text> {
+        let found = self.figures.iter().find(|figure| figure.id == id);
+        found.map(|figure| figure.value).ok_or_else(|| {
+            text! { en: "{id} was not measured", zh: "没有测量 {id}", id = id }
+        })
+    }
 }
 
 /// A planned strike, and what is known of its message in the end.
@@ -178,7 +202,7 @@ impl Lab {
     /// that it really struck.
     pub fn hit(&self, message: MessageId, strike: Strike) {
         if self.is_planned(message, strike)
-            && lock(&self.0.hits).insert((message, strike))
+            && lock(&self.0.hits).insert((Some(message), strike))
         {
             let (way, what) = (self.0.way, strike.fact());
             let message = Some(message);
@@ -188,7 +212,54 @@ impl Lab {
 
     /// Whether it has struck already.
     pub fn has_struck(&self, message: MessageId, strike: Strike) -> bool {
-        lock(&self.0.hits).contains(&(message, strike))
+        lock(&self.0.hits).contains(&(Some(message), strike))
+    }
+
+    /// Whether `strike` is to hit the stage as a whole, and armed.
+    pub fn is_armed(&self, strike: Strike) -> bool {
+        self.0.armed && self.0.plan.has_once(strike)
+    }
+
+    /// Counts a strike on the stage as a whole, once it is known that it
+    /// really struck.
+    pub fn struck_once(&self, strike: Strike) {
+        if self.is_armed(strike) && lock(&self.0.hits).insert((None, strike)) {
+            let (way, what) = (self.0.way, strike.fact());
+            let message = None;
+            self.0.narrator.tell(Event::Struck { way, message, what });
+        }
+    }
+
+    /// Keeps something that was measured, for the check, the table and the
+    /// charts.
+    pub fn observe(&self, id: &str, name: Text, value: f64, unit: Unit) {
+        let figure = Figure { id: id.to_owned(), name, value, unit };
+        let mut observed = lock(&self.0.observed);
+        observed.figures.retain(|known| known.id != figure.id);
+        observed.figures.push(figure);
+    }
+
+    /// Keeps what the gauges show now, `since` the way began to measure.
+    pub fn sample(
+        &self,
+        since: Duration,
+        gauges: impl IntoIterator<Item = (Gauge, f64)>,
+    ) {
+        let since_ms = millis(since);
+        let (way, gauges) = (self.0.way, gauges.into_iter().collect());
+        self.0.narrator.tell(Event::Sample { way, since_ms, gauges });
+    }
+
+    /// Says what the way came to, where the ledger's sums do not.
+    pub fn came_to(&self, words: Text) {
+        lock(&self.0.observed).came_to = Some(words);
+    }
+
+    /// Writes down that an effect of another noun was promised with a
+    /// message: `mail-0007` with `order-0007`. It is lost, or doubled, as a
+    /// message of its own.
+    pub fn promise(&self, message: MessageId, effect: Noun) {
+        self.saw(effect.number(message.number), Fact::Accepted);
     }
 
     /// How many planned strikes have struck.
@@ -239,14 +310,19 @@ impl Lab {
         &self.0.vhost
     }
 
+    /// The broker of this way: its own, where the fault hits the whole node.
+    pub fn broker(&self) -> &Broker {
+        self.0.own_broker.as_ref().unwrap_or(&self.0.stage.broker)
+    }
+
     /// An AMQP URI straight to the broker, past every fault.
     pub fn uri(&self) -> String {
-        self.0.stage.broker.uri(self.0.stage.broker.amqp, &self.0.vhost)
+        self.broker().uri(self.broker().amqp, &self.0.vhost)
     }
 
     /// An AMQP URI through a wire.
     pub fn uri_through(&self, wire: &Wire) -> String {
-        self.0.stage.broker.uri(wire.addr(), &self.0.vhost)
+        self.broker().uri(wire.addr(), &self.0.vhost)
     }
 
     /// A wire to the broker with every planned strike of the wire armed.
@@ -258,7 +334,7 @@ impl Lab {
         name: &str,
         protocol: Protocol,
     ) -> anyhow::Result<Wire> {
-        let broker = &self.0.stage.broker;
+        let broker = self.broker();
         let upstream = match protocol {
             Protocol::Amqp => broker.amqp,
             Protocol::Stream => broker.stream,
@@ -413,8 +489,7 @@ impl Lab {
             sleep(Duration::from_millis(10)).await;
         }
         if told {
-            let took_ms =
-                u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let took_ms = millis(began.elapsed());
             self.0.narrator.tell(Event::Waited { took_ms });
         }
         Ok(())
@@ -465,6 +540,7 @@ impl Lab {
             noun: self.0.noun,
             messages: self.0.messages,
             struck: struck.collect(),
+            figures: lock(&self.0.observed).figures.clone(),
         }
     }
 
@@ -489,6 +565,10 @@ impl Witness for Lab {
             });
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

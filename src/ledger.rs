@@ -42,6 +42,8 @@ pub struct Entry {
     pub delivered: u16,
     /// Of these, how often with `redelivered` set.
     pub redelivered: u16,
+    /// Times its caller was told no.
+    pub refused: u16,
     /// Times its effect was made, by the books.
     pub applied: u16,
     /// Times it was dead-lettered to where people look.
@@ -64,8 +66,9 @@ pub struct Ledger {
     /// Indexed by message number, so that a million messages are one block.
     attempted: Vec<Entry>,
     noun: Noun,
-    /// What was seen of messages nobody attempted.
-    strangers: BTreeMap<MessageId, Entry>,
+    /// What was seen of other messages: effects of another noun that were
+    /// promised with a message, and strangers that nobody attempted.
+    others: BTreeMap<MessageId, Entry>,
 }
 
 impl Ledger {
@@ -74,7 +77,7 @@ impl Ledger {
         Self {
             attempted: vec![Entry::default(); messages as usize],
             noun,
-            strangers: BTreeMap::new(),
+            others: BTreeMap::new(),
         }
     }
 
@@ -83,6 +86,7 @@ impl Ledger {
         let entry = self.entry_mut(message);
         match fact {
             Fact::Accepted => entry.accepted = true,
+            Fact::Refused => bump(&mut entry.refused),
             Fact::Sent => bump(&mut entry.sent),
             Fact::Confirmed => bump(&mut entry.confirmed),
             Fact::Nacked => bump(&mut entry.nacked),
@@ -112,7 +116,7 @@ impl Ledger {
     pub fn entry(&self, message: MessageId) -> Option<&Entry> {
         match self.slot(message) {
             Some(slot) => self.attempted.get(slot),
-            None => self.strangers.get(&message),
+            None => self.others.get(&message),
         }
     }
 
@@ -121,12 +125,12 @@ impl Ledger {
         let noun = self.noun;
         let own = self.attempted.iter().zip(1u32..);
         own.map(move |(entry, number)| (MessageId { noun, number }, entry))
-            .chain(self.strangers.iter().map(|(id, entry)| (*id, entry)))
+            .chain(self.others.iter().map(|(id, entry)| (*id, entry)))
     }
 
     /// Adds it all up.
     pub fn audit(&self) -> Audit {
-        audit::audit(self.entries())
+        audit::audit(self.noun, self.entries())
     }
 
     fn slot(&self, message: MessageId) -> Option<usize> {
@@ -138,7 +142,7 @@ impl Ledger {
     fn entry_mut(&mut self, message: MessageId) -> &mut Entry {
         match self.slot(message) {
             Some(slot) => &mut self.attempted[slot],
-            None => self.strangers.entry(message).or_default(),
+            None => self.others.entry(message).or_default(),
         }
     }
 }

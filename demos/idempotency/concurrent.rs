@@ -59,6 +59,8 @@ pub static CONCURRENT: Scenario = Scenario {
         )],
     },
     columns: PAID,
+    figures: &[],
+    bars: &[],
     claim: text! {
         en: "b: both looked before either had inserted. A check outside the \
              transaction is a picture of the past; an insert under a unique \

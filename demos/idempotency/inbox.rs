@@ -88,6 +88,8 @@ pub static INBOX: Scenario = Scenario {
         ],
     },
     columns: PAID,
+    figures: &[],
+    bars: &[],
     claim: text! {
         en: "b: between the two commits the payment is made and unknown. In \
              one transaction there is no between.",

@@ -90,6 +90,8 @@ pub static INTERCEPTOR: Scenario = Scenario {
         ],
     },
     columns: PAID,
+    figures: &[],
+    bars: &[],
     claim: text! {
         en: "b: to a broker two messages with one id are two messages. The \
              interceptor drops the second before it leaves.",
@@ -184,6 +186,8 @@ pub static RESEND: Scenario = Scenario {
         ],
     },
     columns: PAID,
+    figures: &[],
+    bars: &[],
     claim: text! {
         en: "c: no confirm is no answer. The resend must pass, for the broker \
              may have nothing; where it had it, there are now two.",

@@ -87,6 +87,8 @@ pub static LEASE_DOUBLED: Scenario = Scenario {
         ],
     },
     columns: PAID,
+    figures: &[],
+    bars: &[],
     claim: text! {
         en: "c: an expired lease says that its owner is late, not whether it \
              paid. The next one takes over and pays again.",
@@ -179,6 +181,8 @@ pub static LEASE_STUCK: Scenario = Scenario {
         Column::Stuck,
         Column::Doubled,
     ],
+    figures: &[],
+    bars: &[],
     claim: text! {
         en: "b: the dead consumer's lease outlived it. Each redelivery found \
              it busy and went back, ten times and more.",

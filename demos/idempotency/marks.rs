@@ -83,6 +83,8 @@ pub static MARK_FIRST: Scenario = Scenario {
         ],
     },
     columns: PAID,
+    figures: &[],
+    bars: &[],
     claim: text! {
         en: "b: the mark outlived the crash, the money did not. Redelivered, it \
              looked like a duplicate and was acked. (Lost acks it catches.)",
@@ -166,6 +168,8 @@ pub static MARK_LAST: Scenario = Scenario {
         ],
     },
     columns: PAID,
+    figures: &[],
+    bars: &[],
     claim: text! {
         en: "a: the money moved, the mark was never made. Redelivered, it \
              looked new and was paid again. (Lost acks it catches.)",

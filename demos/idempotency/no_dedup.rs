@@ -64,6 +64,8 @@ pub static NO_DEDUP: Scenario = Scenario {
         )],
     },
     columns: PAID,
+    figures: &[],
+    bars: &[],
     claim: text! {
         en: "b: a lost ack brings the message again; so does the resend after a \
              lost confirm, and that copy is not even flagged redelivered.",

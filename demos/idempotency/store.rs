@@ -64,6 +64,8 @@ pub static TTL_SHORT: Scenario = Scenario {
         )],
     },
     columns: PAID,
+    figures: &[],
+    bars: &[],
     claim: text! {
         en: "a: an expired key and a new message look the same. Before it expires, \
              the key catches.",
@@ -135,6 +137,8 @@ pub static STORE_LOST: Scenario = Scenario {
         )],
     },
     columns: PAID,
+    figures: &[],
+    bars: &[],
     claim: text! {
         en: "c: Redis came back empty, and every old id was new again.",
         zh: "c：Redis 空着回来，旧 id 全都成了新 id。"

@@ -98,6 +98,8 @@ pub static STREAM_DEDUP: Scenario = Scenario {
         ],
     },
     columns: PAID,
+    figures: &[],
+    bars: &[],
     claim: text! {
         en: "c: under a name the broker keeps the last publishing id, confirms \
              what is not higher, and stores it no second time.",
@@ -156,6 +158,8 @@ pub static LOWER_ID: Scenario = Scenario {
         text! { en: "numbers out of order", zh: "编号乱序" },
     )),
     columns: PAID,
+    figures: &[],
+    bars: &[],
     claim: text! {
         en: "c: \"not higher than the last\" is how the broker knows a \
              duplicate. It was none, and it is gone, with a confirm.",

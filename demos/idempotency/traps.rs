@@ -57,6 +57,8 @@ pub static REDELIVERED_FLAG: Scenario = Scenario {
         text! { en: "skip what is redelivered", zh: "跳过 redelivered" },
     )),
     columns: PAID,
+    figures: &[],
+    bars: &[],
     claim: text! {
         en: "d: a producer's copy comes with the flag off and is paid again; \
              an unpaid one comes back with it on and is skipped.",
@@ -114,6 +116,8 @@ pub static MESSAGE_ID: Scenario = Scenario {
         text! { en: "trust message_id", zh: "相信 message_id" },
     )),
     columns: PAID,
+    figures: &[],
+    bars: &[],
     claim: text! {
         en: "b: to the broker message_id is a note for the application; the \
              quorum queue keeps both, unflagged.",

@@ -19,11 +19,11 @@ use crate::{
     lab::{
         Mechanism, Plan,
         catalogue::{self, Entry},
-        run::{How, Place, Session},
+        run::{How, Place, Session, heard},
     },
     narrate::{Failure, JsonLines, Narrator, Pace, Record, Terminal, View},
     problem::{Exit, Problem},
-    stage::{Engine, News, RunId, Stage, Wanted, reap},
+    stage::{Engine, RunId, Stage, Wanted, reap},
     text,
     text::Text,
 };
@@ -152,11 +152,13 @@ impl Chosen {
             }
         };
         for entry in &entries {
-            let fewest = Plan::fewest(entry.scenario.strikes);
+            let scenario = entry.scenario;
+            let fewest =
+                Plan::fewest(scenario.strikes).max(scenario.needs.fewest);
             if asked.messages < fewest {
                 return Err(Problem::usage(text! {
-                    en: "{target} needs at least {fewest} messages, one for each fault",
-                    zh: "{target} 至少需要 {fewest} 条消息，每种故障一条",
+                    en: "{target} needs at least {fewest} messages to show anything",
+                    zh: "{target} 至少需要 {fewest} 条消息才能看出结果",
                     target = entry.target(), fewest = fewest
                 })
                 .help(Text::same(format!("--messages {fewest}"))));
@@ -295,7 +297,7 @@ async fn scenarios(
         |e: &Entry| e.scenario.needs.redis || e.scenario.needs.own_redis;
     let redis = chosen.entries.iter().any(needs_redis);
     let wanted = Wanted { broker: asked.broker.clone(), redis };
-    let hear = |news| narrator.tell(told(news));
+    let hear = |news| narrator.tell(heard(news));
     let stage = Stage::up(&engine, &wanted, &hear).await?;
     let mut summary = Summary {
         boot_ms: stage.broker.service.boot_ms,
@@ -345,18 +347,6 @@ async fn scenarios(
         summary.ended.push(ended);
     }
     Ok(Came::End(summary))
-}
-
-fn told(news: News) -> Event {
-    match news {
-        News::Awaiting(what, limit) => {
-            Event::Waiting { what, limit_s: limit.map(|limit| limit.as_secs()) }
-        }
-        News::Progress(text) => Event::Progress { text },
-        News::There(took) => Event::Waited {
-            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        },
-    }
 }
 
 /// The reader of our output went away, or the record cannot be written.

@@ -84,7 +84,7 @@ fn as_json(topic: &str, scenario: &Scenario) -> serde_json::Value {
         "mechanisms": mechanisms,
         "needs": scenario.needs.names(),
         "memory_mib": scenario.needs.memory_mib(),
-        "seconds": scenario.needs.seconds(),
+        "seconds": scenario.needs.seconds,
         "tried_on": scenario.tried.iter().map(|(major, minor)| format!("{major}.{minor}")).collect::<Vec<_>>(),
     })
 }

@@ -9,7 +9,7 @@ use crate::{
     demos::TOPICS,
     event::WayName,
     lab::{
-        Scenario, Ways,
+        Scenario, Way,
         catalogue::{self, Entry},
     },
     narrate::{Ink, painted, way_head},
@@ -54,32 +54,20 @@ pub fn show(
 fn ways(entry: &Entry, diff: bool, manner: Manner) -> Result<String, Problem> {
     let scenario = entry.scenario;
     let mut told = format!(" {}\n", entry.target());
-    match &scenario.ways {
-        Ways::Pair { naive, fixed, .. } => {
-            let before = Shown::new(
-                scenario,
-                way_head(WayName::Naive),
-                &naive.title,
-                naive.code,
-            )?;
-            let after = Shown::new(
-                scenario,
-                way_head(WayName::Fixed),
-                &fixed.title,
-                fixed.code,
-            )?;
-            told.push_str(&two(&before, &after, diff, manner));
+    let ways = scenario.ways.all();
+    let shown = |(name, way): &(WayName, &Way)| {
+        Shown::new(scenario, way_head(*name), &way.title, way.code)
+    };
+    match ways.as_slice() {
+        // What differs is shown between the way that breaks and the one that
+        // holds; whole, what lies between them stands there, too.
+        [first, .., last] if diff => {
+            told.push_str(&two(&shown(first)?, &shown(last)?, diff, manner));
         }
-        Ways::Trap(way) | Ways::Measure(way) => {
-            told.push_str(
-                &Shown::new(
-                    scenario,
-                    way_head(WayName::Trap),
-                    &way.title,
-                    way.code,
-                )?
-                .whole(manner),
-            );
+        all => {
+            for way in all {
+                told.push_str(&shown(way)?.whole(manner));
+            }
         }
     }
     Ok(told)
@@ -92,7 +80,7 @@ fn without_one(
     manner: Manner,
 ) -> Result<String, Problem> {
     let mechanism = catalogue::mechanism(entry, name)?;
-    let Ways::Pair { fixed, .. } = &entry.scenario.ways else {
+    let Some(fixed) = entry.scenario.ways.fixed() else {
         return Ok(String::new());
     };
     let whole = Shown::new(
@@ -257,14 +245,10 @@ fn not_async() {}
     fn every_way_and_every_mechanism_can_be_shown() {
         for entry in catalogue::entries(TOPICS) {
             let scenario = entry.scenario;
-            let ways = match &scenario.ways {
-                Ways::Pair { naive, fixed, .. } => {
-                    vec![naive.code, fixed.code]
-                }
-                Ways::Trap(way) | Ways::Measure(way) => vec![way.code],
-            };
+            let ways = scenario.ways.all().into_iter();
+            let ways = ways.map(|(_, way)| way.code);
             let mechanisms = scenario.ways.mechanisms().iter().map(|m| m.code);
-            for name in ways.into_iter().chain(mechanisms) {
+            for name in ways.chain(mechanisms) {
                 let found = function(scenario.source, name);
                 let code = found.unwrap_or_default();
                 let target = entry.target();
@@ -280,14 +264,14 @@ fn not_async() {}
     #[test]
     fn a_pair_is_two_different_functions() {
         for entry in catalogue::entries(TOPICS) {
-            let Ways::Pair { naive, fixed, .. } = &entry.scenario.ways else {
-                continue;
+            let code = |way: &Way| {
+                function(entry.scenario.source, way.code).unwrap_or_default()
             };
-            let code = |name| {
-                function(entry.scenario.source, name).unwrap_or_default()
-            };
-            let (naive, fixed) = (code(naive.code), code(fixed.code));
-            assert_ne!(naive, fixed, "{}", entry.target());
+            let ways = entry.scenario.ways.all();
+            for pair in ways.windows(2) {
+                let (one, other) = (code(pair[0].1), code(pair[1].1));
+                assert_ne!(one, other, "{}", entry.target());
+            }
         }
     }
 }

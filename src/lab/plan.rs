@@ -1,8 +1,8 @@
 //! Which messages are struck, and how: chosen by the seed, before the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rand::{SeedableRng, rngs::StdRng, seq::index};
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::index};
 
 use super::scenario::{Hits, Strike};
 use crate::ledger::{MessageId, Noun};
@@ -12,7 +12,11 @@ const MOST: u32 = 20;
 
 /// The strikes of one way. Naive and fixed get the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan(BTreeMap<MessageId, Strike>);
+pub struct Plan {
+    messages: BTreeMap<MessageId, Strike>,
+    /// What strikes the stage as a whole, once.
+    stage: BTreeSet<Strike>,
+}
 
 impl Plan {
     /// Chooses messages for these strikes, in turn.
@@ -27,12 +31,20 @@ impl Plan {
         if kinds == 0 {
             return Self::default();
         }
+        let many = (messages / 10).clamp(kinds, MOST.max(kinds)).min(messages);
+        let mut random = StdRng::seed_from_u64(seed);
         let numbers: Vec<u32> = match hits {
+            Hits::Once => {
+                let stage = strikes.iter().copied().collect();
+                return Self { stage, ..Self::default() };
+            }
             Hits::Last => vec![messages],
+            Hits::Stretch => {
+                let room = messages - many;
+                let first = 1 + random.random_range(room / 4..=room / 2);
+                (first..first + many).collect()
+            }
             Hits::OneInTen => {
-                let many =
-                    (messages / 10).clamp(kinds, MOST.max(kinds)).min(messages);
-                let mut random = StdRng::seed_from_u64(seed);
                 let chosen = index::sample(
                     &mut random,
                     messages as usize,
@@ -45,7 +57,8 @@ impl Plan {
             }
         };
         let strikes = strikes.iter().copied().cycle();
-        Self(numbers.into_iter().map(|n| noun.number(n)).zip(strikes).collect())
+        let ids = numbers.into_iter().map(|n| noun.number(n));
+        Self { messages: ids.zip(strikes).collect(), ..Self::default() }
     }
 
     /// The fewest messages with which each kind of strike gets one.
@@ -55,17 +68,22 @@ impl Plan {
 
     /// Whether this strike is planned for this message.
     pub fn has(&self, message: MessageId, strike: Strike) -> bool {
-        self.0.get(&message) == Some(&strike)
+        self.messages.get(&message) == Some(&strike)
+    }
+
+    /// Whether this strikes the stage as a whole.
+    pub fn has_once(&self, strike: Strike) -> bool {
+        self.stage.contains(&strike)
     }
 
     /// Whether any strike is planned for this message.
     pub fn strikes(&self, message: MessageId) -> bool {
-        self.0.contains_key(&message)
+        self.messages.contains_key(&message)
     }
 
-    /// All of it, by message.
+    /// All that strikes a message, by message.
     pub fn all(&self) -> impl Iterator<Item = (MessageId, Strike)> {
-        self.0.iter().map(|(message, strike)| (*message, *strike))
+        self.messages.iter().map(|(message, strike)| (*message, *strike))
     }
 
     /// The messages for which this strike is planned.
@@ -77,12 +95,13 @@ impl Plan {
 
     /// How many strikes.
     pub fn len(&self) -> u32 {
-        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+        let all = self.messages.len() + self.stage.len();
+        u32::try_from(all).unwrap_or(u32::MAX)
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.messages.is_empty() && self.stage.is_empty()
     }
 }
 

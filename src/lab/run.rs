@@ -15,17 +15,17 @@ use std::{
 use tokio::time::timeout;
 
 use super::{
-    Lab, Outcome, Plan, RanOut,
+    Lab, Outcome, Plan, RanOut, millis,
     scenario::{Check, Mechanism, Run, Scenario, Topic, Ways},
     trouble::{no_room, told},
     verdict::{Case, judge},
 };
 use crate::{
-    event::{Choice, Ended, Event, Verdict, WayName, WayResult},
+    event::{Chart, Choice, Ended, Event, Verdict, WayName, WayResult},
     ledger::{Audit, Ledger, Noun},
     narrate::Narrator,
     problem::Problem,
-    stage::{Persistence, Redis, Stage},
+    stage::{Broker, News, Persistence, Redis, Stage},
     text,
     text::Text,
 };
@@ -98,6 +98,8 @@ impl Session {
         place: Place,
         how: How,
     ) -> Result<Ended, Problem> {
+        let messages = how.messages.min(scenario.needs.most);
+        let how = How { messages, ..how };
         self.narrator.tell(self.started(topic, scenario, place, how));
         if how.ask {
             let choices = choices(scenario);
@@ -137,8 +139,10 @@ impl Session {
             verdict,
             why,
             without: how.without.map(|mechanism| mechanism.id.to_owned()),
-            ways,
             columns: scenario.columns.to_vec(),
+            figures: owned(scenario.figures),
+            charts: charts(scenario, &ways),
+            ways,
             right: how.without.is_none().then(|| key(scenario.predict.right)),
             claim: unless_without(&scenario.claim),
             fix: unless_without(&scenario.fix),
@@ -182,12 +186,15 @@ impl Session {
         let Outcome { audit: Audit { counts, mut anomalies, .. }, .. } =
             outcome;
         anomalies.truncate(ANOMALIES);
+        let observed = super::lock(&lab.0.observed).clone();
         let result = WayResult {
             hit: lab.hits(),
             planned: lab.plan().len(),
             counts,
             as_expected,
             why,
+            came_to: observed.came_to,
+            figures: observed.figures,
             anomalies,
             took_ms: millis(began.elapsed()),
         };
@@ -209,7 +216,12 @@ impl Session {
         let name = format!("{}{}.{}", self.prefix, scenario.id, way.as_str());
         let dir = self.dir.join(&name);
         std::fs::create_dir_all(&dir).map_err(|e| no_room(&dir, &e))?;
-        self.stage.broker.management.make_vhost(&name).await?;
+        let own_broker = match scenario.needs.own_broker {
+            true => Some(self.own_broker(&name).await?),
+            false => None,
+        };
+        let broker = own_broker.as_ref().unwrap_or(&self.stage.broker);
+        broker.management.make_vhost(&name).await?;
         let own_redis = match (&self.stage.redis, scenario.needs.own_redis) {
             (Some(shared), true) => {
                 let own = format!("redis-{name}");
@@ -242,19 +254,31 @@ impl Session {
             ),
             armed: how.armed,
             own_redis,
+            own_broker,
             narrator: self.narrator.clone(),
             began: self.began,
             ledger: Mutex::new(Ledger::new(noun, how.messages)),
             hits: Mutex::default(),
+            observed: Mutex::default(),
             steps: Mutex::new(0),
             owed: Mutex::default(),
         })))
     }
 
+    /// A broker for one way, like the one that all share.
+    async fn own_broker(&self, way: &str) -> Result<Broker, Problem> {
+        let (engine, shared) = (&self.stage.engine, &self.stage.broker);
+        let name = format!("broker-{way}");
+        let hear = |news| self.narrator.tell(heard(news));
+        Broker::start(engine, shared.image(), &name, &hear).await
+    }
+
     /// Takes away what a way stood on, so that the next finds it empty. What
     /// cannot be taken away now goes with the stage.
     async fn strike_set(&self, lab: &Lab) {
-        if !self.keep {
+        if let Some(broker) = &lab.0.own_broker {
+            self.stage.engine.remove(broker.container()).await;
+        } else if !self.keep {
             let management = &self.stage.broker.management;
             let _ = management.remove_vhost(lab.vhost()).await;
         }
@@ -349,11 +373,8 @@ fn parts(
         check: way.check,
         breaks: None,
     };
-    match (&scenario.ways, without) {
-        (Ways::Pair { naive, fixed, .. }, None) => {
-            vec![part(WayName::Naive, naive), part(WayName::Fixed, fixed)]
-        }
-        (Ways::Pair { fixed, .. }, Some(mechanism)) => vec![
+    match (scenario.ways.fixed(), without) {
+        (Some(fixed), Some(mechanism)) => vec![
             part(WayName::Fixed, fixed),
             Part {
                 title: mechanism.name.clone(),
@@ -362,8 +383,9 @@ fn parts(
                 ..part(WayName::Without, fixed)
             },
         ],
-        (Ways::Trap(way) | Ways::Measure(way), _) => {
-            vec![part(WayName::Trap, way)]
+        _ => {
+            let all = scenario.ways.all().into_iter();
+            all.map(|(name, way)| part(name, way)).collect()
         }
     }
 }
@@ -373,6 +395,13 @@ fn choices(scenario: &Scenario) -> Vec<Choice> {
     choices
         .map(|(i, text)| Choice { key: key(i), text: text.clone() })
         .collect()
+}
+
+fn charts(
+    scenario: &Scenario,
+    ways: &BTreeMap<WayName, WayResult>,
+) -> Vec<Chart> {
+    scenario.bars.iter().filter_map(|bars| bars.chart(ways)).collect()
 }
 
 fn key(index: usize) -> char {
@@ -393,6 +422,17 @@ fn again(topic: &Topic, scenario: &Scenario, how: How) -> String {
     line
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+/// News of the stage, as an event.
+pub fn heard(news: News) -> Event {
+    match news {
+        News::Awaiting(what, limit) => {
+            Event::Waiting { what, limit_s: limit.map(|limit| limit.as_secs()) }
+        }
+        News::Progress(text) => Event::Progress { text },
+        News::There(took) => Event::Waited { took_ms: millis(took) },
+    }
+}
+
+fn owned(ids: &[&str]) -> Vec<String> {
+    ids.iter().map(|id| (*id).to_owned()).collect()
 }

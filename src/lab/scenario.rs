@@ -1,10 +1,12 @@
 //! What a scenario is: data beside its code.
 
+use std::collections::BTreeMap;
+
 use futures::future::BoxFuture;
 
-use super::{Lab, Outcome};
+use super::{Lab, Outcome, run::MOST_MESSAGES};
 use crate::{
-    event::Column,
+    event::{Bar, BarGroup, Chart, Column, Unit, WayName, WayResult},
     fault::wire::WireFault,
     ledger::{Fact, Noun},
     text::Text,
@@ -45,6 +47,10 @@ pub struct Scenario {
     pub ways: Ways,
     /// The columns of its table worth showing.
     pub columns: &'static [Column],
+    /// The figures worth showing beside them, by their ids.
+    pub figures: &'static [&'static str],
+    /// What is best seen as bars.
+    pub bars: &'static [Bars],
     /// What the run shows, in a sentence or two.
     pub claim: Text,
     /// What to do about it.
@@ -55,6 +61,49 @@ pub struct Scenario {
     pub say: Text,
     /// The files in which the functions of its ways stand, for `show`.
     pub source: &'static [&'static str],
+}
+
+/// A chart of figures: for each a bar of each way, side by side.
+pub struct Bars {
+    /// What it shows.
+    pub title: Text,
+    /// The figures, by their ids, in one unit.
+    pub figures: &'static [&'static str],
+}
+
+impl Bars {
+    /// The chart of what the ways have measured; `None` where none measured
+    /// any of it.
+    pub fn chart(&self, ways: &BTreeMap<WayName, WayResult>) -> Option<Chart> {
+        let of = |way: &WayResult, id: &str| {
+            way.figures.iter().find(|figure| figure.id == id).cloned()
+        };
+        let found: Vec<_> = self
+            .figures
+            .iter()
+            .flat_map(|id| {
+                ways.iter().filter_map(move |(name, way)| {
+                    of(way, id).map(|figure| (*name, figure))
+                })
+            })
+            .collect();
+        let (_, first) = found.first()?;
+        let unit: Unit = first.unit;
+        let alone = ways.len() == 1;
+        let mut groups: Vec<BarGroup> = Vec::new();
+        for (way, figure) in found {
+            let (group, bar) = match alone {
+                true => (Text::default(), figure.name),
+                false => (figure.name, way.word()),
+            };
+            let bar = Bar { name: bar, value: figure.value };
+            match groups.last_mut() {
+                Some(last) if last.name == group => last.bars.push(bar),
+                _ => groups.push(BarGroup { name: group, bars: vec![bar] }),
+            }
+        }
+        Some(Chart { title: self.title.clone(), unit, groups })
+    }
 }
 
 /// A question with two to four answers.
@@ -78,6 +127,15 @@ pub struct Needs {
     pub only_four: Option<OnlyFour>,
     /// SQLite, in the process itself.
     pub sqlite: bool,
+    /// A broker of each way's own, because the fault hits the whole node.
+    pub own_broker: bool,
+    /// The fewest messages with which it can show anything.
+    pub fewest: u32,
+    /// The most that it sends, whatever is asked for: load is bounded.
+    pub most: u32,
+    /// Time in seconds, roughly: all ways with 200 messages, without the
+    /// boot of the stage.
+    pub seconds: u32,
 }
 
 /// Why a scenario runs on RabbitMQ 4.x only.
@@ -101,8 +159,16 @@ impl OnlyFour {
 
 impl Needs {
     /// A broker and nothing else.
-    pub const BROKER: Self =
-        Self { redis: false, own_redis: false, only_four: None, sqlite: false };
+    pub const BROKER: Self = Self {
+        redis: false,
+        own_redis: false,
+        only_four: None,
+        sqlite: false,
+        own_broker: false,
+        fewest: 1,
+        most: MOST_MESSAGES,
+        seconds: 4,
+    };
     /// The books in SQLite.
     pub const BOOKS: Self = Self { sqlite: true, ..Self::BROKER };
     /// The books, and a Redis shared with others.
@@ -119,16 +185,11 @@ impl Needs {
         std::iter::once(broker).chain(others).collect()
     }
 
-    /// Time in seconds, roughly: both ways with 200 messages, without the
-    /// boot of the stage.
-    pub const fn seconds(&self) -> u32 {
-        if self.own_redis { 6 } else { 4 }
-    }
-
     /// Memory in MiB, roughly: measured idle, and doubled for load.
     pub const fn memory_mib(&self) -> u32 {
         let redis = if self.redis || self.own_redis { 20 } else { 0 };
-        300 + redis
+        let broker = if self.own_broker { 600 } else { 300 };
+        broker + redis
     }
 }
 
@@ -139,6 +200,11 @@ pub enum Hits {
     OneInTen,
     /// Only the last message, which stands for the whole batch.
     Last,
+    /// As many as one in ten, one after another, around the middle: an
+    /// outage.
+    Stretch,
+    /// No message by itself: the stage, once.
+    Once,
 }
 
 /// A fault on one message, named by the fact that it leaves.
@@ -162,6 +228,22 @@ pub enum Strike {
     Meet,
     /// A higher publishing id is confirmed first.
     Overtake,
+    /// A service takes far longer over it.
+    Slow,
+    /// It wants what another has just taken the last of.
+    SoldOut,
+    /// A service that it needs is down when it comes.
+    ServiceDown,
+    /// More comes than can be worked on.
+    Surge,
+    /// The queue is full.
+    QueueFull,
+    /// One queue is full and refuses it, and another stores it.
+    HalfStored,
+    /// A subscriber or a consumer joins.
+    Join,
+    /// The broker runs short of memory.
+    Alarm,
 }
 
 impl Strike {
@@ -176,7 +258,15 @@ impl Strike {
             | Self::Repeat
             | Self::Replay
             | Self::Meet
-            | Self::Overtake => None,
+            | Self::Overtake
+            | Self::Slow
+            | Self::SoldOut
+            | Self::ServiceDown
+            | Self::Surge
+            | Self::QueueFull
+            | Self::HalfStored
+            | Self::Join
+            | Self::Alarm => None,
         }
     }
 
@@ -191,6 +281,14 @@ impl Strike {
             Self::Replay => Fact::Replayed,
             Self::Meet => Fact::Met,
             Self::Overtake => Fact::Overtaken,
+            Self::Slow => Fact::Slowed,
+            Self::SoldOut => Fact::SoldOut,
+            Self::ServiceDown => Fact::ServiceDown,
+            Self::Surge => Fact::Surged,
+            Self::QueueFull => Fact::QueueFull,
+            Self::HalfStored => Fact::HalfStored,
+            Self::Join => Fact::Joined,
+            Self::Alarm => Fact::Alarmed,
         }
     }
 }
@@ -201,6 +299,17 @@ pub enum Ways {
     Pair {
         /// Breaks as claimed.
         naive: Way,
+        /// Holds.
+        fixed: Way,
+        /// What makes it hold, each of which can be left out.
+        mechanisms: &'static [Mechanism],
+    },
+    /// As a pair, with a way in between that is better and not there yet.
+    Three {
+        /// Breaks as claimed.
+        naive: Way,
+        /// Breaks in another way, as claimed.
+        halfway: Way,
         /// Holds.
         fixed: Way,
         /// What makes it hold, each of which can be left out.
@@ -218,7 +327,7 @@ impl Ways {
     /// As `list --json` names it.
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Pair { .. } => "pair",
+            Self::Pair { .. } | Self::Three { .. } => "pair",
             Self::Trap(_) => "trap",
             Self::Measure(_) => "measure",
         }
@@ -227,8 +336,34 @@ impl Ways {
     /// What can be left out of the fixed way.
     pub const fn mechanisms(&self) -> &'static [Mechanism] {
         match self {
-            Self::Pair { mechanisms, .. } => mechanisms,
+            Self::Pair { mechanisms, .. } | Self::Three { mechanisms, .. } => {
+                mechanisms
+            }
             Self::Trap(_) | Self::Measure(_) => &[],
+        }
+    }
+
+    /// The way that holds, where there is one.
+    pub const fn fixed(&self) -> Option<&Way> {
+        match self {
+            Self::Pair { fixed, .. } | Self::Three { fixed, .. } => Some(fixed),
+            Self::Trap(_) | Self::Measure(_) => None,
+        }
+    }
+
+    /// All of them, in the order in which they run.
+    pub fn all(&self) -> Vec<(WayName, &Way)> {
+        match self {
+            Self::Pair { naive, fixed, .. } => {
+                vec![(WayName::Naive, naive), (WayName::Fixed, fixed)]
+            }
+            Self::Three { naive, halfway, fixed, .. } => vec![
+                (WayName::Naive, naive),
+                (WayName::Halfway, halfway),
+                (WayName::Fixed, fixed),
+            ],
+            Self::Trap(way) => vec![(WayName::Trap, way)],
+            Self::Measure(way) => vec![(WayName::Measure, way)],
         }
     }
 }
@@ -267,13 +402,22 @@ pub type Check = fn(&Outcome) -> Result<(), Text>;
 
 /// A [`Way`] from a driver and the function under discussion, which takes a
 /// payment, the shop and the failpoints unless it says otherwise:
-/// `way!(drive, code, check, title)` or `way!(drive, code(a, b), …)`.
+/// `way!(drive, code, check, title)` or `way!(drive, code(a, b), …)`. Where
+/// the function is the whole way and takes the lab: `way!(code, check, title)`.
 #[macro_export]
 macro_rules! way {
     ($drive:path, $code:ident $(($($arg:ident),*))?, $check:expr, $title:expr $(,)?) => {
         $crate::lab::Way {
             title: $title,
             run: $crate::run!($drive, $code $(($($arg),*))?),
+            code: stringify!($code),
+            check: $check,
+        }
+    };
+    ($code:ident, $check:expr, $title:expr $(,)?) => {
+        $crate::lab::Way {
+            title: $title,
+            run: |lab| Box::pin($code(lab)),
             code: stringify!($code),
             check: $check,
         }
@@ -292,6 +436,15 @@ macro_rules! mechanism {
             id: $id,
             name: $name,
             without: $crate::run!($drive, $code $(($($arg),*))?),
+            code: stringify!($code),
+            breaks: $breaks,
+        }
+    };
+    ($id:literal, $code:ident, $breaks:expr, $name:expr $(,)?) => {
+        $crate::lab::Mechanism {
+            id: $id,
+            name: $name,
+            without: |lab| Box::pin($code(lab)),
             code: stringify!($code),
             breaks: $breaks,
         }

@@ -93,8 +93,10 @@ fn necessary(case: &Case<'_>, mechanism: &Text) -> (Verdict, Text) {
         return (verdict, why);
     }
     // Not every mechanism shows in a count.
-    let broke = wrong(without)
-        .unwrap_or_else(|| text! { en: "the check fails", zh: "检查不再通过" });
+    let broke =
+        without.came_to.clone().or_else(|| wrong(without)).unwrap_or_else(
+            || text! { en: "the check fails", zh: "检查不再通过" },
+        );
     let why = Text::made(
         format!("{} is necessary: without it, {}", mechanism.en, broke.en),
         format!("「{}」不可缺少：去掉后，{}", mechanism.zh, broke.zh),
@@ -123,6 +125,9 @@ fn summary(case: &Case<'_>) -> Text {
 /// "20 of 200 lost", "20 lost, 3 doubled of 200", or "all 200 once".
 fn outcome(way: &WayResult) -> Text {
     let all = sent(way);
+    if let Some(came_to) = &way.came_to {
+        return came_to.clone();
+    }
     wrong(way).unwrap_or_else(
         || text! { en: "all {all} once", zh: "{all} 条各一次", all = all },
     )
@@ -174,7 +179,9 @@ fn word(way: WayName) -> Text {
         WayName::Naive => text! { en: "naive", zh: "朴素写法" },
         WayName::Fixed => text! { en: "fixed", zh: "改进写法" },
         WayName::Without => text! { en: "without it", zh: "去掉之后" },
+        WayName::Halfway => text! { en: "halfway", zh: "折中写法" },
         WayName::Trap => text! { en: "trap", zh: "陷阱" },
+        WayName::Measure => text! { en: "measured", zh: "实测" },
     }
 }
 
@@ -199,6 +206,8 @@ mod tests {
             counts,
             as_expected: Some(true),
             why: None,
+            came_to: None,
+            figures: Vec::new(),
             anomalies: Vec::new(),
             took_ms: 1,
         }
@@ -397,7 +406,7 @@ mod tests {
     #[test]
     fn a_measure_needs_no_fault_to_strike() {
         let measured = |way: WayResult| {
-            let ways = [(WayName::Trap, way)].into();
+            let ways = [(WayName::Measure, way)].into();
             let case =
                 Case { ways: &ways, without: None, tried: true, measure: true };
             judge(&case).0

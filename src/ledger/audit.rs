@@ -2,16 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Fact, MessageId};
+use super::{Entry, Fact, MessageId, Noun};
 
 /// How many messages each word is true of (`attempts` apart, which counts
-/// attempts).
+/// attempts). What is wrong is counted of promised effects of another noun,
+/// too; the rest is said of the messages themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Times anything was put on the wire.
     pub attempts: u64,
     /// The caller was promised it.
     pub accepted: u64,
+    /// The caller was told no, and never yes.
+    #[serde(default)]
+    pub refused: u64,
     /// The producer tried to send it.
     pub attempted: u64,
     /// The broker took it over, at least once, and did not hand it back.
@@ -119,12 +123,17 @@ impl Audit {
 }
 
 pub(super) fn audit<'a>(
+    noun: Noun,
     entries: impl Iterator<Item = (MessageId, &'a Entry)>,
 ) -> Audit {
     let mut audit = Audit::default();
     for (message, entry) in entries {
-        count(&mut audit.counts, entry);
-        for kind in wrong(entry) {
+        audit.counts.waiting += u64::from(entry.waiting);
+        if message.noun == noun {
+            count(&mut audit.counts, entry);
+        }
+        for kind in wrong(message.noun == noun, entry) {
+            *tally(&mut audit.counts, kind) += 1;
             audit.anomalies.push(Anomaly {
                 message,
                 kind,
@@ -141,6 +150,7 @@ fn count(counts: &mut Counts, e: &Entry) {
     counts.attempts += u64::from(e.sent);
     counts.deliveries += u64::from(e.delivered);
     counts.accepted += u64::from(e.accepted);
+    counts.refused += u64::from(e.refused > 0 && !e.accepted);
     counts.attempted += u64::from(e.sent > 0);
     counts.confirmed += u64::from(taken_over(e));
     counts.nacked += u64::from(e.nacked > 0 && !taken_over(e));
@@ -150,15 +160,15 @@ fn count(counts: &mut Counts, e: &Entry) {
     counts.applied += u64::from(e.applied > 0);
     counts.parked += u64::from(e.parked > 0);
     counts.reported += u64::from(e.reported);
-    counts.waiting += u64::from(e.waiting);
     counts.recovered += u64::from(e.unknown > 0 && e.delivered > 0);
-    for kind in wrong(e) {
-        *match kind {
-            Kind::Lost => &mut counts.lost,
-            Kind::Duplicated => &mut counts.duplicated,
-            Kind::Stuck => &mut counts.stuck,
-            Kind::Unexpected => &mut counts.unexpected,
-        } += 1;
+}
+
+fn tally(counts: &mut Counts, kind: Kind) -> &mut u64 {
+    match kind {
+        Kind::Lost => &mut counts.lost,
+        Kind::Duplicated => &mut counts.duplicated,
+        Kind::Stuck => &mut counts.stuck,
+        Kind::Unexpected => &mut counts.unexpected,
     }
 }
 
@@ -185,17 +195,21 @@ fn done_with(e: &Entry) -> bool {
     e.applied > 0 || e.parked > 0 || e.reported
 }
 
-fn wrong(e: &Entry) -> impl Iterator<Item = Kind> {
+/// `own` is a message of the run; any other is an effect that was promised
+/// with one, or a stranger.
+fn wrong(own: bool, e: &Entry) -> impl Iterator<Item = Kind> {
+    // What was promised may have been done without a message; of an effect
+    // promised with another message the delivery is that message's.
+    let unasked = match own {
+        true => e.delivered > 0 || e.applied > 0 && !e.accepted,
+        false => !e.accepted && (e.delivered > 0 || e.applied > 0),
+    };
     let owed = (taken_over(e) || e.accepted) && !done_with(e);
     let kinds = [
         (owed && e.waiting == 0, Kind::Lost),
         (e.applied > 1, Kind::Duplicated),
         (owed && e.waiting > 0, Kind::Stuck),
-        (
-            // What was promised may have been done without a message.
-            e.sent == 0 && (e.delivered > 0 || e.applied > 0 && !e.accepted),
-            Kind::Unexpected,
-        ),
+        (e.sent == 0 && unasked, Kind::Unexpected),
     ];
     kinds.into_iter().filter_map(|(is, kind)| is.then_some(kind))
 }

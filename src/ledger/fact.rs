@@ -13,6 +13,8 @@ use super::MessageId;
 pub enum Fact {
     /// The caller was promised it will be done.
     Accepted,
+    /// The caller was told no, at once.
+    Refused,
     /// The producer put it on the wire (once per attempt).
     Sent,
     /// The broker took it over: a publisher confirm (basic.ack to us).
@@ -66,6 +68,22 @@ pub enum Fact {
     Met,
     /// Fault: its publishing id was lower than one already confirmed.
     Overtaken,
+    /// Fault: a service took far longer over it than over the others.
+    Slowed,
+    /// Fault: it wanted what another had just taken the last of.
+    SoldOut,
+    /// Fault: a service that it needed was down when it came.
+    ServiceDown,
+    /// Fault: more came than can be worked on.
+    Surged,
+    /// Fault: the queue was full.
+    QueueFull,
+    /// Fault: one queue refused it for being full while another stored it.
+    HalfStored,
+    /// Fault: somebody joined who had not been there before.
+    Joined,
+    /// Fault: the broker ran short of memory and blocked publishers.
+    Alarmed,
 }
 
 /// Whoever wants to know what happens to messages while it happens.

@@ -36,6 +36,7 @@ fn message() -> impl Strategy<Value = MessageId> {
 fn fact() -> impl Strategy<Value = Fact> {
     select(vec![
         Accepted,
+        Refused,
         Sent,
         Sent,
         Confirmed,
@@ -94,6 +95,8 @@ struct Model {
     delivered: u64,
     applied: u64,
     waiting: u64,
+    own: bool,
+    refused: bool,
     parked: bool,
     accepted: bool,
     reported: bool,
@@ -130,6 +133,8 @@ impl Model {
                 Told::Settled(_, _, waiting) => *waiting,
                 Told::Fact(..) => 0,
             }),
+            own: message.noun == Noun::Payment,
+            refused: times(Refused) > 0,
             parked: times(Parked) > 0,
             accepted: times(Accepted) > 0,
             reported: times(Reported) > 0,
@@ -163,8 +168,10 @@ impl Model {
             kinds.push(Kind::Stuck);
         }
         let attempted = self.sent > 0;
-        if self.delivered > 0 && !attempted
-            || self.applied > 0 && !attempted && !self.accepted
+        let unasked = !attempted && !self.accepted;
+        if self.own && self.delivered > 0 && !attempted
+            || self.delivered > 0 && unasked
+            || self.applied > 0 && unasked
         {
             kinds.push(Kind::Unexpected);
         }
@@ -203,9 +210,19 @@ fn expected(history: &[Told]) -> Counts {
     for message in messages(history) {
         let model = Model::of(history, message);
         let one = |is: bool| u64::from(is);
+        let kinds = model.kinds();
+        sums.lost += one(kinds.contains(&Kind::Lost));
+        sums.duplicated += one(kinds.contains(&Kind::Duplicated));
+        sums.stuck += one(kinds.contains(&Kind::Stuck));
+        sums.unexpected += one(kinds.contains(&Kind::Unexpected));
+        sums.waiting += model.waiting;
+        if !model.own {
+            continue;
+        }
         sums.attempts += model.sent;
         sums.deliveries += model.delivered;
         sums.accepted += one(model.accepted);
+        sums.refused += one(model.refused && !model.accepted);
         sums.attempted += one(model.sent > 0);
         sums.confirmed += one(model.confirms() > 0);
         sums.nacked += one(model.nacked > 0 && model.confirms() == 0);
@@ -215,13 +232,7 @@ fn expected(history: &[Told]) -> Counts {
         sums.applied += one(model.applied > 0);
         sums.parked += one(model.parked);
         sums.reported += one(model.reported);
-        sums.waiting += model.waiting;
         sums.recovered += one(model.unknown > 0 && model.delivered > 0);
-        let kinds = model.kinds();
-        sums.lost += one(kinds.contains(&Kind::Lost));
-        sums.duplicated += one(kinds.contains(&Kind::Duplicated));
-        sums.stuck += one(kinds.contains(&Kind::Stuck));
-        sums.unexpected += one(kinds.contains(&Kind::Unexpected));
     }
     sums
 }

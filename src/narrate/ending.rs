@@ -181,8 +181,7 @@ fn trouble(told: &Context, ended: &Ended) -> Vec<String> {
             continue;
         }
         if let Some(why) = &result.why {
-            let lead =
-                page.pad(&format!(" {}", page.say(&words::way(*way))), MARGIN);
+            let lead = page.pad(&format!(" {}", page.say(&way.word())), MARGIN);
             lines.extend(page.hang(&lead, Ink::Bold, page.say(why)));
         }
         lines.extend(messages(told, *way, result));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     event::{
-        Choice, Column, Ended, Event, Login, Service, Stamped, Verdict,
-        WayName, WayResult,
+        Choice, Column, Ended, Event, Figure, Login, Service, Stamped, Unit,
+        Verdict, WayName, WayResult,
     },
     ledger::{Anomaly, Counts, Fact, Kind, MessageId, Noun},
     text,
@@ -170,6 +170,13 @@ pub(crate) fn result(lost: u64, as_expected: bool) -> WayResult {
     WayResult {
         hit: 20,
         planned: 20,
+        came_to: None,
+        figures: vec![Figure {
+            id: "p99".into(),
+            name: text! { en: "99 %", zh: "99 %" },
+            value: 41.5,
+            unit: Unit::Ms,
+        }],
         counts: Counts {
             attempts: 200,
             attempted: 200,
@@ -237,6 +244,8 @@ pub(crate) fn ended(
             Column::Lost,
             Column::Doubled,
         ],
+        figures: Vec::new(),
+        charts: Vec::new(),
         right: Some('b'),
         claim: text! {
             en: "The mark outlived the crash, the money did not.",

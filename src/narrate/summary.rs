@@ -25,7 +25,7 @@ pub(super) struct Outcome {
 
 impl Outcome {
     pub fn of(ended: &Ended) -> Self {
-        let cell = |names: [WayName; 2]| {
+        let cell = |names: &[WayName]| {
             let found = names
                 .iter()
                 .find_map(|name| ended.ways.get(name).map(|w| (name, w)));
@@ -47,8 +47,8 @@ impl Outcome {
             topic: ended.topic.clone(),
             scenario: ended.scenario.clone(),
             verdict: Some(ended.verdict),
-            left: cell([WayName::Naive, WayName::Trap]),
-            right: cell([WayName::Fixed, WayName::Without]),
+            left: cell(&[WayName::Naive, WayName::Trap, WayName::Measure]),
+            right: cell(&[WayName::Fixed, WayName::Without]),
         }
     }
 
@@ -123,8 +123,8 @@ fn rows(page: &Page, outcomes: &[Outcome]) -> Vec<String> {
         true => format!(
             " {}   {}   {}",
             page.pad(topic, names),
-            page.pad(page.say(&words::way(WayName::Naive)), lefts),
-            page.say(&words::way(WayName::Fixed)),
+            page.pad(page.say(&WayName::Naive.word()), lefts),
+            page.say(&WayName::Fixed.word()),
         ),
         false => format!(" {topic}"),
     };

@@ -98,7 +98,7 @@ fn draw(
     }
     table.add_row(names);
     for (way, result) in ways {
-        let mut row = vec![page.say(&words::way(*way)).to_owned()];
+        let mut row = vec![page.say(&way.word()).to_owned()];
         for head in heads {
             row.push(String::new());
             row.push(value(head.column, &result.counts).to_string());
@@ -132,7 +132,7 @@ fn sentence(
     result: &WayResult,
     heads: &[Head],
 ) -> Vec<String> {
-    let lead = page.pad(&format!(" {}", page.say(&words::way(way))), MARGIN);
+    let lead = page.pad(&format!(" {}", page.say(&way.word())), MARGIN);
     let units: Vec<String> = heads
         .iter()
         .enumerate()
@@ -158,6 +158,9 @@ fn sentence(
 fn value(column: Column, counts: &Counts) -> u64 {
     match column {
         Column::Accepted => counts.accepted,
+        Column::Refused => counts.refused,
+        Column::Attempts => counts.attempts,
+        Column::Reported => counts.reported,
         Column::Confirmed => counts.confirmed,
         Column::Deliveries => counts.deliveries,
         Column::Applied => counts.applied,

@@ -151,6 +151,12 @@ impl Teller {
             }
             Event::Fact { way, message, fact } => self
                 .stories(*way, |stories| stories.saw(*message, *fact, *at_ms)),
+            Event::Sample { since_ms, gauges, .. } => {
+                if let Some(section) = &mut self.section {
+                    section.samples.push((*since_ms, gauges.clone()));
+                }
+                Vec::new()
+            }
             Event::WayEnded { way, result } => self.way_ended(*way, result),
             Event::Verdict(ended) => self.verdict(ended),
             Event::RunEnded { .. } => {

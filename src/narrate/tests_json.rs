@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::{sample, *};
-use crate::event::Event;
+use crate::event::{Event, Gauge, WayName};
 
 fn every_kind() -> Vec<Stamped> {
     let mut events = sample::topic();
@@ -18,6 +18,11 @@ fn every_kind() -> Vec<Stamped> {
             exit: 3,
         },
     });
+    let (depth, served) = ((Gauge::Depth, 12.0), (Gauge::Served, 99.5));
+    let gauges = [depth, served].into();
+    let way = WayName::Fixed;
+    let event = Event::Sample { way, since_ms: 50, gauges };
+    events.push(Stamped { at_ms: 10, event });
     events
 }
 
@@ -46,6 +51,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Command { .. } => "command",
         Event::Struck { .. } => "struck",
         Event::Fact { .. } => "fact",
+        Event::Sample { .. } => "sample",
         Event::WayEnded { .. } => "way-ended",
         Event::Verdict(_) => "verdict",
         Event::RunEnded { .. } => "run-ended",
@@ -103,7 +109,16 @@ fn every_fact_is_in_the_schema() {
             Some(Repeated) => Replayed,
             Some(Replayed) => Met,
             Some(Met) => Overtaken,
-            Some(Overtaken) => return None,
+            Some(Overtaken) => Refused,
+            Some(Refused) => Slowed,
+            Some(Slowed) => SoldOut,
+            Some(SoldOut) => ServiceDown,
+            Some(ServiceDown) => Surged,
+            Some(Surged) => QueueFull,
+            Some(QueueFull) => HalfStored,
+            Some(HalfStored) => Joined,
+            Some(Joined) => Alarmed,
+            Some(Alarmed) => return None,
         })
     }
     let schema = schema();

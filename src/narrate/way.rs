@@ -1,9 +1,9 @@
 //! One way of a scenario, as a section: head, steps, the story of the fault.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    event::{WayName, WayResult},
+    event::{Gauge, WayName, WayResult},
     ledger::Counts,
     text::{Lang, Text},
 };
@@ -37,6 +37,8 @@ pub(super) struct Section {
     /// What is still to be told.
     pub lines: Vec<Line>,
     pub stories: Stories,
+    /// What the gauges showed, and when.
+    pub samples: Vec<(u64, BTreeMap<Gauge, f64>)>,
     /// Known at the end of the way, or before where it is told afterwards.
     pub result: Option<WayResult>,
     /// The head is out, and the lines that follow go out at once.
@@ -53,6 +55,7 @@ impl Section {
             without,
             lines: Vec::new(),
             stories: Stories::default(),
+            samples: Vec::new(),
             result: None,
             open: false,
             fault_told: false,
@@ -159,6 +162,8 @@ impl Section {
             counts: Counts::default(),
             as_expected: None,
             why: None,
+            came_to: None,
+            figures: Vec::new(),
             anomalies: Vec::new(),
             took_ms: 0,
         });

@@ -58,19 +58,11 @@ pub(super) const fn verdict(verdict: Verdict) -> (&'static str, Text) {
 pub(super) const fn head(way: WayName) -> Text {
     match way {
         WayName::Naive => Text::fixed("NAIVE", "朴素"),
+        WayName::Halfway => Text::fixed("HALFWAY", "折中"),
         WayName::Fixed => Text::fixed("FIXED", "改进"),
         WayName::Without => Text::fixed("WITHOUT", "去掉"),
         WayName::Trap => Text::fixed("TRAP", "陷阱"),
-    }
-}
-
-/// A way as a row of a table, or in a sentence.
-pub(super) const fn way(way: WayName) -> Text {
-    match way {
-        WayName::Naive => Text::fixed("naive", "朴素"),
-        WayName::Fixed => Text::fixed("fixed", "改进"),
-        WayName::Without => Text::fixed("without", "去掉"),
-        WayName::Trap => Text::fixed("trap", "陷阱"),
+        WayName::Measure => Text::fixed("MEASURE", "测量"),
     }
 }
 
@@ -78,7 +70,10 @@ pub(super) const fn way(way: WayName) -> Text {
 pub(super) const fn column(column: Column) -> Text {
     match column {
         Column::Accepted => Text::fixed("accepted", "已受理"),
+        Column::Refused => Text::fixed("refused", "已拒绝"),
         Column::Confirmed => Text::fixed("confirmed", "已确认"),
+        Column::Attempts => Text::fixed("attempts", "发布次数"),
+        Column::Reported => Text::fixed("undone", "已撤销"),
         Column::Deliveries => Text::fixed("deliveries", "投递次数"),
         Column::Applied => Text::fixed("applied", "已生效"),
         Column::Lost => Text::fixed("LOST", "丢失"),
@@ -129,6 +124,18 @@ pub(super) const fn fact(fact: Fact) -> Text {
         Fact::Replayed => Text::fixed("replayed", "被重放"),
         Fact::Met => Text::fixed("held by two at once", "两个消费者同时持有"),
         Fact::Overtaken => Text::fixed("overtaken", "被后号抢先"),
+        Fact::Refused => Text::fixed("refused", "被拒绝"),
+        Fact::Slowed => Text::fixed("served slowly", "服务变慢"),
+        Fact::SoldOut => Text::fixed("wanted the last one", "要抢最后一件"),
+        Fact::ServiceDown => Text::fixed("service down", "服务宕机"),
+        Fact::Surged => Text::fixed("in a surge", "遇上高峰"),
+        Fact::QueueFull => Text::fixed("queue full", "队列已满"),
+        Fact::HalfStored => Text::fixed(
+            "stored in one, refused by the other",
+            "一个队列存下，另一个拒收",
+        ),
+        Fact::Joined => Text::fixed("somebody joined", "新成员加入"),
+        Fact::Alarmed => Text::fixed("memory alarm", "内存告警"),
     }
 }
 

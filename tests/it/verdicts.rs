@@ -129,6 +129,8 @@ macro_rules! scenario {
                 mechanisms: $mechanisms,
             },
             columns: &[Column::Confirmed],
+            figures: &[],
+            bars: &[],
             claim: NO_TEXT,
             fix: NO_TEXT,
             limit: NO_TEXT,
