@@ -9,28 +9,29 @@
 pub mod catalogue;
 pub mod check;
 mod failpoints;
+mod observed;
+mod owed;
 pub mod plan;
+mod queues;
 pub mod run;
 pub mod scenario;
 pub mod trouble;
 pub mod verdict;
+mod wires;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use lapin::{
-    Connection, ConnectionProperties,
-    options::{BasicGetOptions, QueueDeclareOptions},
-    types::{AMQPValue, FieldTable},
-};
 use tokio::time::sleep;
 
 pub use failpoints::{Failpoints, Killed};
+use observed::Observed;
+use owed::Owed;
 pub use plan::Plan;
 pub use scenario::{
     Bars, Check, Hits, Mechanism, Needs, Predict, Run, Scenario, Strike, Topic,
@@ -38,12 +39,11 @@ pub use scenario::{
 };
 
 use crate::{
-    event::{Event, Figure, Gauge, Unit, WayName},
-    fault::wire::{self, Protocol, Wire},
+    event::{Event, Figure, WayName},
+    fault::wire::Wire,
     ledger::{Audit, Counts, Entry, Fact, Ledger, MessageId, Noun, Witness},
     narrate::Narrator,
     stage::{Broker, Redis, Stage},
-    text,
     text::Text,
 };
 
@@ -75,46 +75,6 @@ struct Inner {
     owed: Mutex<Owed>,
 }
 
-/// Deliveries that a cut took from a consumer: the broker will make each
-/// again, and until it has, an empty queue is not a drained one.
-#[derive(Default)]
-struct Owed {
-    acked: BTreeSet<MessageId>,
-    again: BTreeMap<MessageId, u32>,
-}
-
-impl Owed {
-    fn saw(&mut self, message: MessageId, fact: Fact) {
-        match fact {
-            Fact::Delivered => {
-                self.acked.remove(&message);
-            }
-            Fact::Redelivered => {
-                self.acked.remove(&message);
-                if let Some(times) = self.again.get_mut(&message) {
-                    *times = times.saturating_sub(1);
-                }
-            }
-            Fact::Acked => {
-                self.acked.insert(message);
-            }
-            // Killed after its ack it comes back no more.
-            Fact::Killed if self.acked.contains(&message) => {}
-            Fact::Killed => {
-                *self.again.entry(message).or_default() += 1;
-            }
-            _ => {}
-        }
-    }
-}
-
-/// What a way has measured, and what it says of itself.
-#[derive(Clone, Default)]
-struct Observed {
-    figures: Vec<Figure>,
-    came_to: Option<Text>,
-}
-
 /// What a way came to, for its check.
 pub struct Outcome {
     /// The sums and the anomalies.
@@ -129,19 +89,6 @@ pub struct Outcome {
     pub struck: Vec<Struck>,
     /// What was measured.
     pub figures: Vec<Figure>,
-}
-
-impl Outcome {
-    /// The value of the figure of this id.
-    ///
-    /// # Errors
-    /// When the way has not measured it.
-    pub fn figure(&self, id: &str) -> Result<f64, Text> {
-        let found = self.figures.iter().find(|figure| figure.id == id);
-        found.map(|figure| figure.value).ok_or_else(|| {
-            text! { en: "{id} was not measured", zh: "没有测量 {id}", id = id }
-        })
-    }
 }
 
 /// A planned strike, and what is known of its message in the end.
@@ -230,31 +177,6 @@ impl Lab {
         }
     }
 
-    /// Keeps something that was measured, for the check, the table and the
-    /// charts.
-    pub fn observe(&self, id: &str, name: Text, value: f64, unit: Unit) {
-        let figure = Figure { id: id.to_owned(), name, value, unit };
-        let mut observed = lock(&self.0.observed);
-        observed.figures.retain(|known| known.id != figure.id);
-        observed.figures.push(figure);
-    }
-
-    /// Keeps what the gauges show now, `since` the way began to measure.
-    pub fn sample(
-        &self,
-        since: Duration,
-        gauges: impl IntoIterator<Item = (Gauge, f64)>,
-    ) {
-        let since_ms = millis(since);
-        let (way, gauges) = (self.0.way, gauges.into_iter().collect());
-        self.0.narrator.tell(Event::Sample { way, since_ms, gauges });
-    }
-
-    /// Says what the way came to, where the ledger's sums do not.
-    pub fn came_to(&self, words: Text) {
-        lock(&self.0.observed).came_to = Some(words);
-    }
-
     /// Writes down that an effect of another noun was promised with a
     /// message: `mail-0007` with `order-0007`. It is lost, or doubled, as a
     /// message of its own.
@@ -325,60 +247,6 @@ impl Lab {
         self.broker().uri(wire.addr(), &self.0.vhost)
     }
 
-    /// A wire to the broker with every planned strike of the wire armed.
-    ///
-    /// # Errors
-    /// When no port can be bound.
-    pub async fn wire(
-        &self,
-        name: &str,
-        protocol: Protocol,
-    ) -> anyhow::Result<Wire> {
-        let broker = self.broker();
-        let upstream = match protocol {
-            Protocol::Amqp => broker.amqp,
-            Protocol::Stream => broker.stream,
-        };
-        let lab = self.clone();
-        let on_strike =
-            move |struck: wire::Struck| lab.wire_struck(&struck, protocol);
-        let wire = Wire::open(name, upstream, protocol, on_strike)
-            .await
-            .context("cannot open a wire on the loopback address")?;
-        for (message, strike) in self.0.plan.all() {
-            if let (true, Some(fault)) = (self.0.armed, strike.on_wire()) {
-                let id = match protocol {
-                    Protocol::Amqp => message.to_string(),
-                    // A publish in the stream protocol has a number only.
-                    Protocol::Stream => message.number.to_string(),
-                };
-                wire.arm(id, fault);
-            }
-        }
-        Ok(wire)
-    }
-
-    fn wire_struck(&self, struck: &wire::Struck, protocol: Protocol) {
-        let message = match protocol {
-            Protocol::Amqp => struck.message.parse().ok(),
-            Protocol::Stream => {
-                struck.message.parse().ok().map(|n| self.0.noun.number(n))
-            }
-        };
-        let planned = self.0.plan.all().find(|(planned, strike)| {
-            Some(*planned) == message && strike.on_wire() == Some(struck.fault)
-        });
-        let Some((message, strike)) = planned else { return };
-        // Without its fence a cut may have eaten what was forwarded before,
-        // and where others were in flight it struck them too: then it is not
-        // known what struck whom, and it counts as no hit. A batch in a stream
-        // is struck as a whole.
-        let alone = struck.also.is_empty() || protocol == Protocol::Stream;
-        if struck.fenced && alone {
-            self.struck(message, strike);
-        }
-    }
-
     /// The Redis of this scenario.
     ///
     /// # Errors
@@ -386,75 +254,6 @@ impl Lab {
     pub fn redis(&self) -> anyhow::Result<&Redis> {
         let redis = self.0.own_redis.as_ref().or(self.0.stage.redis.as_ref());
         redis.context("the scenario did not say that it needs Redis")
-    }
-
-    /// Declares a durable classic queue, so that nothing here depends on
-    /// which type a version takes by default.
-    ///
-    /// # Errors
-    /// What the broker says.
-    pub async fn declare(&self, queue: &str) -> anyhow::Result<()> {
-        self.declare_as(queue, "classic").await
-    }
-
-    /// Declares a durable queue of a type.
-    ///
-    /// # Errors
-    /// What the broker says.
-    pub async fn declare_as(
-        &self,
-        queue: &str,
-        kind: &str,
-    ) -> anyhow::Result<()> {
-        let connection =
-            Connection::connect(&self.uri(), ConnectionProperties::default())
-                .await?;
-        let channel = connection.create_channel().await?;
-        let mut arguments = FieldTable::default();
-        arguments
-            .insert("x-queue-type".into(), AMQPValue::LongString(kind.into()));
-        let durable = QueueDeclareOptions::durable();
-        channel.queue_declare(queue.into(), durable, arguments).await?;
-        connection.close(200, "declared".into()).await?;
-        Ok(())
-    }
-
-    /// What a queue still holds, once nobody consumes it any more.
-    ///
-    /// # Errors
-    /// What the broker says.
-    pub async fn left_in(&self, queue: &str) -> anyhow::Result<Vec<MessageId>> {
-        let connection =
-            Connection::connect(&self.uri(), ConnectionProperties::default())
-                .await?;
-        let channel = connection.create_channel().await?;
-        // Of consumers that closed: a queue takes back what one had not acked
-        // in the same step in which it forgets it. After a cut on the wire
-        // that is not so, and `is_all_delivered` has to be asked before.
-        let what = text! {
-            en: "the last consumer to be gone", zh: "最后一个消费者离开"
-        };
-        self.wait_until(what, Duration::from_secs(10), || async {
-            let passive =
-                QueueDeclareOptions { passive: true, ..Default::default() };
-            let seen = channel.queue_declare(
-                queue.into(),
-                passive,
-                FieldTable::default(),
-            );
-            Ok(seen.await?.consumer_count() == 0)
-        })
-        .await?;
-        let mut left = Vec::new();
-        let look = BasicGetOptions { no_ack: true };
-        while let Some(message) = channel.basic_get(queue.into(), look).await? {
-            let id = message.delivery.properties.message_id().as_ref();
-            left.extend(
-                id.and_then(|id| id.as_str().parse::<MessageId>().ok()),
-            );
-        }
-        connection.close(200, "looked".into()).await?;
-        Ok(left)
     }
 
     /// Writes down what stands after the run.
@@ -503,29 +302,6 @@ impl Lab {
     /// The sums so far.
     pub fn sums(&self) -> Counts {
         self.audit().counts
-    }
-
-    /// Whether the broker has delivered all that it owes: each confirmed
-    /// message once, and again each that a cut took from its consumer.
-    pub fn is_all_delivered(&self) -> bool {
-        let owes = lock(&self.0.owed).again.values().any(|times| *times > 0);
-        // Asked of the plan, not of the hits: the wire reports a strike a
-        // moment after the consumer has felt it.
-        let swallowed: Vec<_> = self
-            .0
-            .plan
-            .of(Strike::SwallowAck)
-            .filter(|_| self.0.armed)
-            .collect();
-        let ledger = lock(&self.0.ledger);
-        let again = |message| {
-            ledger.entry(message).is_some_and(|entry| entry.delivered > 1)
-        };
-        !owes
-            && swallowed.into_iter().all(again)
-            && ledger
-                .entries()
-                .all(|(_, entry)| entry.confirmed == 0 || entry.delivered > 0)
     }
 
     fn outcome(&self) -> Outcome {

@@ -12,3 +12,4 @@ pub mod inbox;
 pub mod intercept;
 pub mod publisher;
 pub mod stream;
+pub mod worker;

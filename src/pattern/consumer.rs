@@ -203,7 +203,8 @@ impl ReconnectingConsumer {
                     if !channel.status().connected() {
                         return Ok(false);
                     }
-                    let Some(delivery) = self.read(delivery).await else {
+                    let Some(delivery) = read(delivery, &self.witness).await
+                    else {
                         continue;
                     };
                     handler
@@ -250,26 +251,28 @@ impl ReconnectingConsumer {
         }
         Ok(true)
     }
+}
 
-    /// A message without an id that we could tell apart is rejected, so that
-    /// it goes to the dead letters and not round and round.
-    async fn read(&self, delivery: Raw) -> Option<Delivery> {
-        let id = delivery.properties.message_id().as_ref();
-        let Some(id) = id.and_then(|id| id.as_str().parse().ok()) else {
-            let to_dead_letters = BasicRejectOptions { requeue: false };
-            let _ = delivery.acker.reject(to_dead_letters).await;
-            return None;
-        };
-        let redelivered = delivery.redelivered;
-        let fact =
-            if redelivered { Fact::Redelivered } else { Fact::Delivered };
-        self.witness.saw(id, fact);
-        Some(Delivery {
-            id,
-            redelivered,
-            body: delivery.data,
-            acker: delivery.acker,
-            witness: self.witness.clone(),
-        })
-    }
+/// A message without an id that we could tell apart is rejected, so that it
+/// goes to the dead letters and not round and round.
+pub(super) async fn read(
+    delivery: Raw,
+    witness: &Arc<dyn Witness>,
+) -> Option<Delivery> {
+    let id = delivery.properties.message_id().as_ref();
+    let Some(id) = id.and_then(|id| id.as_str().parse().ok()) else {
+        let to_dead_letters = BasicRejectOptions { requeue: false };
+        let _ = delivery.acker.reject(to_dead_letters).await;
+        return None;
+    };
+    let redelivered = delivery.redelivered;
+    let fact = if redelivered { Fact::Redelivered } else { Fact::Delivered };
+    witness.saw(id, fact);
+    Some(Delivery {
+        id,
+        redelivered,
+        body: delivery.data,
+        acker: delivery.acker,
+        witness: witness.clone(),
+    })
 }
