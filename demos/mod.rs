@@ -4,10 +4,11 @@
 //! for all lies in [`crate::lab`], what an application would write in
 //! [`crate::pattern`], and the shop that all stories play in, in [`shop`].
 
+pub mod decoupling;
 pub mod idempotency;
 pub mod shop;
 
 use crate::lab::Topic;
 
 /// Every topic, in the order of reading.
-pub const TOPICS: &[&Topic] = &[&idempotency::TOPIC];
+pub const TOPICS: &[&Topic] = &[&decoupling::TOPIC, &idempotency::TOPIC];

@@ -7,6 +7,7 @@
 
 mod books;
 mod drive;
+pub mod orders;
 
 pub use books::{Books, Entry};
 pub use drive::{

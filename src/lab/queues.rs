@@ -106,6 +106,24 @@ impl Lab {
         Ok(())
     }
 
+    /// How many messages of a queue are ready: in it, and given to nobody.
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub async fn ready(&self, queue: &str) -> anyhow::Result<u32> {
+        let connection =
+            Connection::connect(&self.uri(), ConnectionProperties::default())
+                .await?;
+        let channel = connection.create_channel().await?;
+        let passive =
+            QueueDeclareOptions { passive: true, ..Default::default() };
+        let seen = channel
+            .queue_declare(queue.into(), passive, FieldTable::default())
+            .await?;
+        connection.close(200, "looked".into()).await?;
+        Ok(seen.message_count())
+    }
+
     /// What a queue still holds, once nobody consumes it any more.
     ///
     /// # Errors

@@ -1,0 +1,24 @@
+//! Topic 1, decoupling: why a queue, and where its promise ends.
+//!
+//! A queue absorbs a *bounded* burst, lets callers go at once, and lets
+//! services be down for a while. It adds no capacity: every bound needs a
+//! policy (drop, reject or block), and a message that is accepted can no
+//! longer be told no. Each claim is measured.
+
+mod prefetch;
+
+use crate::{lab::Topic, ledger::Noun, text};
+
+/// The topic.
+pub const TOPIC: Topic = Topic {
+    id: "decoupling",
+    title: text! {
+        en: "why a queue: asynchrony, decoupling, peak shaving, measured",
+        zh: "为什么用队列：异步、解耦、削峰，逐一实测"
+    },
+    noun: Noun::Order,
+    scenarios: &[&prefetch::PREFETCH],
+};
+
+/// The broker versions on which every expectation here was tried.
+const TRIED: &[(u16, u16)] = &[(3, 10), (4, 0), (4, 3)];
