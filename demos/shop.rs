@@ -7,7 +7,10 @@
 
 mod books;
 mod drive;
+pub mod load;
 pub mod orders;
+mod service;
+mod shelf;
 
 pub use books::{Books, Entry};
 pub use drive::{
@@ -16,6 +19,8 @@ pub use drive::{
     publish_and_consume, publish_to, publish_twice, replay, settle,
     settle_books, shop,
 };
+pub use service::{CALL_TIMEOUT, CallFailed, Caller, Load, Manner, Service};
+pub use shelf::{Shelf, Step, Taking};
 
 use crate::{
     ledger::MessageId, pattern::dedup::Marks, pattern::publisher::Outgoing,

@@ -6,10 +6,13 @@
 //! is the message's id, and [`Witness`](crate::ledger::Witness), through
 //! which an application would feed its metrics.
 
+pub mod backoff;
 pub mod consumer;
 pub mod dedup;
 pub mod inbox;
 pub mod intercept;
+pub mod pipeline;
+pub mod pressure;
 pub mod publisher;
 pub mod stream;
 pub mod worker;

@@ -25,6 +25,8 @@ pub enum Noun {
     Payment,
     /// Goods taken from the shelf.
     Stock,
+    /// Points put to a customer's credit.
+    Points,
     /// A bill.
     Invoice,
     /// A mail to the customer.
@@ -32,8 +34,14 @@ pub enum Noun {
 }
 
 impl Noun {
-    const ALL: [Self; 5] =
-        [Self::Order, Self::Payment, Self::Stock, Self::Invoice, Self::Mail];
+    const ALL: [Self; 6] = [
+        Self::Order,
+        Self::Payment,
+        Self::Stock,
+        Self::Points,
+        Self::Invoice,
+        Self::Mail,
+    ];
 
     /// The id of the message with this number.
     pub const fn number(self, number: u32) -> MessageId {
@@ -46,6 +54,7 @@ impl Noun {
             Self::Order => "order",
             Self::Payment => "payment",
             Self::Stock => "stock",
+            Self::Points => "points",
             Self::Invoice => "invoice",
             Self::Mail => "mail",
         }

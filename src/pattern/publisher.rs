@@ -13,10 +13,12 @@ use std::{sync::Arc, time::Duration};
 use futures::future::join_all;
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
+    message::BasicReturnMessage,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
 use tokio::time::{sleep, timeout};
 
+use super::backoff::{Backoff, Jitter};
 use crate::ledger::{Fact, MessageId, Witness};
 
 /// A message on its way out.
@@ -26,6 +28,27 @@ pub struct Outgoing {
     pub id: MessageId,
     /// What it says.
     pub body: Vec<u8>,
+}
+
+/// Where messages go: an exchange, and the key it routes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The exchange; the empty string is the default exchange.
+    pub exchange: String,
+    /// The routing key.
+    pub key: String,
+}
+
+impl Route {
+    /// Through the exchange of this name.
+    pub fn new(exchange: &str, key: &str) -> Self {
+        Self { exchange: exchange.to_owned(), key: key.to_owned() }
+    }
+
+    /// To one queue, through the default exchange.
+    pub fn queue(name: &str) -> Self {
+        Self::new("", name)
+    }
 }
 
 /// What the broker said to one attempt.
@@ -42,7 +65,7 @@ pub enum Answer {
 }
 
 /// Every attempt failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{id}: {attempts} attempts, the last one {last:?}")]
 pub struct GaveUp {
     /// Which message.
@@ -53,40 +76,57 @@ pub struct GaveUp {
     pub last: Answer,
 }
 
-/// Publishes to one queue through the default exchange, persistent and
-/// mandatory, and learns the broker's answer to each attempt.
+/// Publishes along one route, persistent and mandatory, and learns the
+/// broker's answer to each attempt.
 ///
 /// Reconnects by itself; whatever was in flight when the connection died is
 /// [`Answer::Unknown`]. One publisher uses one channel and must not be shared
 /// between tasks: lapin 4.12 hands confirms to the wrong publish then.
 pub struct ConfirmingPublisher {
     uri: String,
-    queue: String,
+    route: Route,
     witness: Arc<dyn Witness>,
     confirm_timeout: Duration,
     link: Option<Link>,
 }
 
-struct Link {
-    channel: Channel,
-    // Dropping it would close the channel's connection.
-    _connection: Connection,
+/// A confirming channel on a connection of its own.
+pub(super) struct Link {
+    pub(super) channel: Channel,
+    /// Dropping it would close the channel's connection.
+    pub(super) connection: Connection,
 }
 
 /// How often a connection is tried before an attempt counts as unknown.
 const CONNECT_TRIES: u32 = 5;
-const FIRST_BACKOFF: Duration = Duration::from_millis(10);
+/// One publisher, one attempt at a time: there is nobody to step out of the
+/// way of, and a run without chance is the easier one to read.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(10),
+    most: Duration::from_secs(1),
+    jitter: Jitter::None,
+};
 
 impl ConfirmingPublisher {
-    /// A publisher to `queue` at `uri`; connects at the first attempt.
+    /// A publisher to `queue` at `uri`, through the default exchange;
+    /// connects at the first attempt.
     pub fn new(
         uri: impl Into<String>,
         queue: &str,
         witness: Arc<dyn Witness>,
     ) -> Self {
+        Self::to(uri, Route::queue(queue), witness)
+    }
+
+    /// A publisher along `route` at `uri`; connects at the first attempt.
+    pub fn to(
+        uri: impl Into<String>,
+        route: Route,
+        witness: Arc<dyn Witness>,
+    ) -> Self {
         Self {
             uri: uri.into(),
-            queue: queue.to_owned(),
+            route,
             witness,
             confirm_timeout: Duration::from_secs(10),
             link: None,
@@ -122,7 +162,7 @@ impl ConfirmingPublisher {
                     });
                 }
                 Answer::Nacked | Answer::Unknown => {
-                    sleep(backoff(attempt)).await
+                    sleep(BACKOFF.longest(attempt)).await
                 }
             }
         }
@@ -169,7 +209,7 @@ impl ConfirmingPublisher {
             self.link = None;
         }
         for (message, answer) in batch.iter().zip(&answers) {
-            self.witness.saw(message.id, fact(*answer));
+            self.witness.saw(message.id, answer.fact());
         }
         answers
     }
@@ -185,8 +225,8 @@ impl ConfirmingPublisher {
                 .with_delivery_mode(2)
                 .with_message_id(message.id.to_string().into());
             publishes.push(channel.basic_publish(
-                "".into(),
-                self.queue.as_str().into(),
+                self.route.exchange.as_str().into(),
+                self.route.key.as_str().into(),
                 BasicPublishOptions { mandatory: true, ..Default::default() },
                 &message.body,
                 properties,
@@ -202,13 +242,13 @@ impl ConfirmingPublisher {
             };
             answers.push(match confirmation {
                 Ok(Ok(Confirmation::Ack(back))) => {
-                    let id = back.and_then(|m| {
-                        m.delivery.properties.message_id().clone()
-                    });
-                    returned.extend(id.map(|id| id.to_string()));
+                    returned.extend(back.and_then(id_of));
                     Answer::Confirmed
                 }
-                Ok(Ok(Confirmation::Nack(_))) => Answer::Nacked,
+                Ok(Ok(Confirmation::Nack(back))) => {
+                    returned.extend(back.and_then(id_of));
+                    Answer::Nacked
+                }
                 Ok(Ok(Confirmation::NotRequested) | Err(_)) | Err(_) => {
                     Answer::Unknown
                 }
@@ -216,7 +256,7 @@ impl ConfirmingPublisher {
         }
         if !returned.is_empty() {
             for (message, answer) in batch.iter().zip(&mut answers) {
-                if returned.contains(&message.id.to_string()) {
+                if returned.contains(&message.id) {
                     *answer = Answer::Returned;
                 }
             }
@@ -230,42 +270,49 @@ impl ConfirmingPublisher {
         {
             return Some(link.channel.clone());
         }
-        self.link = None;
-        for attempt in 1..=CONNECT_TRIES {
-            if let Ok(Ok(link)) =
-                timeout(self.confirm_timeout, Link::open(&self.uri)).await
-            {
-                let channel = link.channel.clone();
-                self.link = Some(link);
-                return Some(channel);
-            }
-            sleep(backoff(attempt)).await;
-        }
-        None
+        self.link = Link::keep_trying(&self.uri, self.confirm_timeout).await;
+        self.link.as_ref().map(|link| link.channel.clone())
     }
 }
 
 impl Link {
+    /// Tries to connect a few times, each within this time.
+    pub(super) async fn keep_trying(
+        uri: &str,
+        within: Duration,
+    ) -> Option<Self> {
+        for attempt in 1..=CONNECT_TRIES {
+            if let Ok(Ok(link)) = timeout(within, Self::open(uri)).await {
+                return Some(link);
+            }
+            sleep(BACKOFF.longest(attempt)).await;
+        }
+        None
+    }
+
     async fn open(uri: &str) -> lapin::Result<Self> {
         let connection =
             Connection::connect(uri, ConnectionProperties::default()).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { channel, _connection: connection })
+        Ok(Self { channel, connection })
     }
 }
 
-/// Doubling, at most a second.
-fn backoff(attempt: u32) -> Duration {
-    (FIRST_BACKOFF * 2u32.saturating_pow(attempt.saturating_sub(1).min(10)))
-        .min(Duration::from_secs(1))
+/// Whose message came back.
+pub(super) fn id_of(back: BasicReturnMessage) -> Option<MessageId> {
+    let id = back.delivery.properties.message_id().as_ref()?;
+    id.as_str().parse().ok()
 }
 
-fn fact(answer: Answer) -> Fact {
-    match answer {
-        Answer::Confirmed => Fact::Confirmed,
-        Answer::Nacked => Fact::Nacked,
-        Answer::Returned => Fact::Returned,
-        Answer::Unknown => Fact::Unknown,
+impl Answer {
+    /// What the witness is told of it.
+    pub(super) fn fact(self) -> Fact {
+        match self {
+            Self::Confirmed => Fact::Confirmed,
+            Self::Nacked => Fact::Nacked,
+            Self::Returned => Fact::Returned,
+            Self::Unknown => Fact::Unknown,
+        }
     }
 }

@@ -80,7 +80,7 @@ fn numbers() -> Vec<Trial> {
             .named("more_messages_than_a_number_holds_are_refused"),
         refused("demo idempotency/inbox --messages 1")
             .says_on_stderr("error: idempotency/inbox needs at least ")
-            .and(" messages, one for each fault\n  help: --messages ")
+            .and(" messages to show anything\n  help: --messages ")
             .named("messages_too_few_for_the_faults_are_refused"),
         refused("demo idempotency --seed -1")
             .says_on_stderr(
