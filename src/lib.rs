@@ -21,7 +21,7 @@
 //! - [`narrate`]: how a run is told: terminal, JSON lines, record.
 //! - [`event`]: the stream of events that a run is.
 //! - [`ledger`]: pure: facts in, audit out.
-//! - [`text`], [`problem`]: what a person reads, in both languages.
+//! - [`mod@text`], [`problem`]: what a person reads, in both languages.
 
 pub mod cli;
 #[path = "../demos/mod.rs"]

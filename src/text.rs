@@ -2,7 +2,7 @@
 //!
 //! Every sentence the lab shows is a [`Text`]: the English and the Chinese
 //! stand side by side where the sentence is used, so that neither can be
-//! forgotten. Build one with [`text!`](crate::text). Events carry both, so a
+//! forgotten. Build one with [`text!`](macro@crate::text). Events carry both, so a
 //! recorded run can be told in either.
 
 use std::borrow::Cow;
