@@ -199,7 +199,7 @@ pub struct Bar {
 }
 
 /// What one way came to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WayResult {
     /// Strikes that really struck.
     pub hit: u32,

@@ -6,6 +6,7 @@
 //! its planned strikes, and a ledger to write to. It knows nothing of
 //! terminals or of other ways.
 
+mod bars;
 pub mod catalogue;
 pub mod check;
 mod failpoints;
@@ -15,8 +16,10 @@ pub mod plan;
 mod queues;
 pub mod run;
 pub mod scenario;
+mod strike;
 pub mod trouble;
 pub mod verdict;
+mod ways;
 mod wires;
 
 use std::{
@@ -29,14 +32,14 @@ use std::{
 use anyhow::Context;
 use tokio::time::sleep;
 
+pub use bars::Bars;
 pub use failpoints::{Failpoints, Killed};
 use observed::Observed;
 use owed::Owed;
 pub use plan::Plan;
-pub use scenario::{
-    Bars, Check, Hits, Mechanism, Needs, Predict, Run, Scenario, Strike, Topic,
-    Way, Ways,
-};
+pub use scenario::{Needs, Predict, Scenario, Topic};
+pub use strike::{Hits, Strike};
+pub use ways::{Check, Mechanism, Run, Way, Ways};
 
 use crate::{
     event::{Event, Figure, WayName},

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::index};
 
-use super::scenario::{Hits, Strike};
+use super::{Hits, Strike};
 use crate::ledger::{MessageId, Noun};
 
 /// At most so many strikes, so that what is told stays countable.
@@ -123,6 +123,34 @@ mod tests {
             );
             assert_eq!(plan.len(), expected, "of {messages}");
         }
+    }
+
+    #[test]
+    fn a_stretch_is_one_after_another_and_leaves_both_ends_alone() {
+        for seed in 0..50 {
+            let plan = Plan::choose(
+                Noun::Order,
+                &[Strike::ServiceDown],
+                Hits::Stretch,
+                200,
+                seed,
+            );
+            let struck: Vec<_> =
+                plan.of(Strike::ServiceDown).map(|m| m.number).collect();
+            assert_eq!(struck.len(), 20);
+            assert!(struck.windows(2).all(|pair| pair[0] + 1 == pair[1]));
+            assert!(struck[0] > 40 && struck[19] < 160, "{struck:?}");
+        }
+    }
+
+    #[test]
+    fn what_strikes_the_stage_strikes_no_message() {
+        let plan =
+            Plan::choose(Noun::Order, &[Strike::Alarm], Hits::Once, 200, 7);
+        assert_eq!(plan.len(), 1);
+        assert!(plan.has_once(Strike::Alarm) && !plan.is_empty());
+        assert!(!plan.has_once(Strike::Join));
+        assert_eq!(plan.all().count(), 0);
     }
 
     #[test]

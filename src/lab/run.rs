@@ -15,8 +15,8 @@ use std::{
 use tokio::time::timeout;
 
 use super::{
-    Lab, Outcome, Plan, RanOut, millis,
-    scenario::{Check, Mechanism, Run, Scenario, Topic, Ways},
+    Check, Lab, Mechanism, Outcome, Plan, RanOut, Run, Scenario, Topic, Ways,
+    millis,
     trouble::{no_room, told},
     verdict::{Case, judge},
 };
@@ -122,7 +122,7 @@ impl Session {
         let broker_log = match verdict {
             Verdict::Proven | Verdict::Observed => None,
             Verdict::Refuted | Verdict::Inconclusive => {
-                self.keep_log(scenario).await
+                self.log_of(scenario).await
             }
         };
         // The ways' own time: a reader may think as long as they like.
@@ -201,6 +201,12 @@ impl Session {
         self.narrator.tell(Event::WayEnded { way, result: result.clone() });
         // While it is told step by step, its vhost is still there to look at.
         self.narrator.checkpoint().await;
+        // Its own broker goes now, and the log with it.
+        if let (Some(broker), false) =
+            (&lab.0.own_broker, result.as_expected == Some(true))
+        {
+            self.keep_log(scenario, broker).await;
+        }
         self.strike_set(&lab).await;
         Ok(result)
     }
@@ -325,12 +331,28 @@ impl Session {
         }
     }
 
-    /// Keeps the broker's log beside the record, for whoever has to find out.
-    async fn keep_log(&self, scenario: &Scenario) -> Option<String> {
-        let path =
-            self.dir.parent()?.join(format!("{}.broker.log", scenario.id));
-        std::fs::write(&path, self.stage.broker.log().await).ok()?;
+    /// Where the log of the scenario's broker is kept.
+    async fn log_of(&self, scenario: &Scenario) -> Option<String> {
+        if !scenario.needs.own_broker {
+            return self.keep_log(scenario, &self.stage.broker).await;
+        }
+        let kept = self.log_path(scenario)?;
+        kept.exists().then(|| kept.display().to_string())
+    }
+
+    /// Keeps a broker's log beside the record, for whoever has to find out.
+    async fn keep_log(
+        &self,
+        scenario: &Scenario,
+        broker: &Broker,
+    ) -> Option<String> {
+        let path = self.log_path(scenario)?;
+        std::fs::write(&path, broker.log().await).ok()?;
         Some(path.display().to_string())
+    }
+
+    fn log_path(&self, scenario: &Scenario) -> Option<PathBuf> {
+        Some(self.dir.parent()?.join(format!("{}.broker.log", scenario.id)))
     }
 }
 

@@ -287,6 +287,22 @@ mod tests {
     }
 
     #[test]
+    fn a_way_that_says_what_it_came_to_is_taken_at_its_word() {
+        let mut naive = held();
+        naive.came_to = Some(text! { en: "12 refused", zh: "拒绝 12 个" });
+        let halfway = (WayName::Halfway, broke());
+        let mut ways = pair(naive, held());
+        ways.extend([halfway]);
+        is(
+            judged(&ways),
+            Verdict::Proven,
+            "naive 12 refused, halfway 20 of 200 doubled, fixed all 200 once",
+            "朴素写法 拒绝 12 个，折中写法 200 条中重复 20 条，\
+             改进写法 200 条各一次",
+        );
+    }
+
+    #[test]
     fn a_naive_way_that_does_not_break_refutes_the_claim() {
         is(
             judged(&pair(astray(held()), held())),
