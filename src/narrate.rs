@@ -6,6 +6,10 @@
 //! stamps the events, records them and has them told, at a [`Pace`] that
 //! never slows the experiment.
 
+mod amount;
+mod axis;
+mod chart;
+mod curve;
 mod ending;
 mod header;
 mod layout;
@@ -14,12 +18,15 @@ mod person;
 mod record;
 #[cfg(test)]
 mod sample;
+mod series;
 mod spinner;
 mod story;
 mod summary;
 mod table;
 mod teller;
 mod terminal;
+#[cfg(test)]
+mod tests_chart;
 #[cfg(test)]
 mod tests_json;
 #[cfg(test)]

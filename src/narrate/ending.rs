@@ -12,6 +12,7 @@ use crate::{
 
 use super::{
     Detail,
+    chart::chart,
     layout::{Ink, MARGIN, Page},
     story::Stories,
     table::table,
@@ -44,24 +45,41 @@ pub(super) fn ending(told: &Context, ended: &Ended) -> Vec<String> {
         }
         return lines;
     }
-    let sums = table(told.page, ended.noun, &ended.columns, &ended.ways);
+    let sums = table(told.page, ended);
+    let charts: Vec<Vec<String>> =
+        ended.charts.iter().map(|c| chart(told.page, c)).collect();
     let words = words_after(told, ended, sure);
-    // Free lines before the words and the table, unless they would push the
-    // scenario's head off the screen. What is told in full scrolls anyway.
-    let free = match sure {
-        true => SCREEN.saturating_sub(told.height + sums.len() + words.len()),
-        false => 2,
-    };
+    let parts: Vec<Vec<String>> = std::iter::once(sums)
+        .chain(charts)
+        .filter(|part| !part.is_empty())
+        .collect();
+    let height = words.len() + parts.iter().map(Vec::len).sum::<usize>();
+    let mut free = free_lines(told.height + height, parts.len() + 1, sure);
     let mut lines = Vec::new();
-    if free > 1 && !sums.is_empty() {
-        lines.push(String::new());
+    // Where there are few, the one before the words comes first.
+    for part in parts {
+        if free > 1 {
+            free -= 1;
+            lines.push(String::new());
+        }
+        lines.extend(part);
     }
-    lines.extend(sums);
     if free > 0 {
         lines.push(String::new());
     }
     lines.extend(words);
     lines
+}
+
+/// Free lines before the words, the table and each chart, unless they would
+/// push the scenario's head off the screen. What is told in full scrolls
+/// anyway, and so does what is far too long.
+fn free_lines(height: usize, wanted: usize, sure: bool) -> usize {
+    if sure && height <= SCREEN + wanted {
+        SCREEN.saturating_sub(height).min(wanted)
+    } else {
+        wanted
+    }
 }
 
 /// Claim, lessons, verdict, and what comes next.
@@ -181,8 +199,7 @@ fn trouble(told: &Context, ended: &Ended) -> Vec<String> {
             continue;
         }
         if let Some(why) = &result.why {
-            let lead = page.pad(&format!(" {}", page.say(&way.word())), MARGIN);
-            lines.extend(page.hang(&lead, Ink::Bold, page.say(why)));
+            lines.extend(page.labelled(&way.word(), page.say(why)));
         }
         lines.extend(messages(told, *way, result));
     }

@@ -218,9 +218,14 @@ impl Page {
         }
     }
 
+    /// A label in the margin, and at least a space after it.
+    pub fn margin(&self, label: &str) -> String {
+        self.pad(&format!(" {label} "), MARGIN)
+    }
+
     /// A label in the margin and what it labels.
     pub fn labelled(&self, label: &Text, text: &str) -> Vec<String> {
-        let lead = self.pad(&format!(" {}", self.say(label)), MARGIN);
+        let lead = self.margin(self.say(label));
         self.hang(&lead, Ink::Bold, text)
     }
 

@@ -1,5 +1,7 @@
 //! Hand-made runs for the tests: events as the lab would write them.
 
+mod decoupling;
+
 use std::collections::BTreeMap;
 
 use crate::{
@@ -10,6 +12,10 @@ use crate::{
     ledger::{Anomaly, Counts, Fact, Kind, MessageId, Noun},
     text,
     text::Text,
+};
+
+pub(crate) use decoupling::{
+    decoupling, halfway, measure, rates, samples, waits,
 };
 
 /// Gives each event a time.

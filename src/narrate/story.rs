@@ -16,6 +16,8 @@ pub(super) struct Stories {
     facts: HashMap<MessageId, Vec<(Fact, u64)>>,
     /// The struck messages, in the order of the strikes.
     struck: Vec<(MessageId, Fact)>,
+    /// What struck the stage as a whole, in the order of the strikes.
+    stage: Vec<Fact>,
 }
 
 impl Stories {
@@ -29,7 +31,16 @@ impl Stories {
         facts.push((fact, at_ms));
     }
 
-    pub fn struck(&mut self, message: MessageId, what: Fact, at_ms: u64) {
+    /// A strike: on a message, or on the stage as a whole.
+    pub fn struck(
+        &mut self,
+        message: Option<MessageId>,
+        what: Fact,
+        at_ms: u64,
+    ) {
+        let Some(message) = message else {
+            return self.stage.push(what);
+        };
         // Most strikes were told as a fact already, when they were made.
         let facts = self.facts.entry(message).or_default();
         if facts.iter().all(|(fact, _)| *fact != what) {
@@ -39,7 +50,20 @@ impl Stories {
     }
 
     pub fn strikes(&self) -> usize {
-        self.struck.len()
+        self.struck.len() + self.stage.len()
+    }
+
+    /// What struck the stage as a whole, in words.
+    pub fn of_the_stage(&self, lang: Lang) -> Option<String> {
+        let told: Vec<String> = repeated(&self.stage)
+            .into_iter()
+            .flat_map(|(group, times)| group.iter().map(move |f| (f, times)))
+            .map(|(fact, times)| match times {
+                1 => words::fact(*fact).say(lang).to_owned(),
+                _ => times_over(words::fact(*fact).say(lang), times, lang),
+            })
+            .collect();
+        (!told.is_empty()).then(|| told.join(words::COMMA.say(lang)))
     }
 
     /// The struck messages, each once.
@@ -111,7 +135,7 @@ pub(super) fn foresee(
             Event::WayStarted { way, .. } => {
                 stories.insert(*way, Stories::default());
             }
-            Event::Struck { way, message: Some(message), what } => {
+            Event::Struck { way, message, what } => {
                 if let Some(stories) = stories.get_mut(way) {
                     stories.struck(*message, *what, *at_ms);
                 }

@@ -63,13 +63,16 @@ impl Outcome {
     }
 }
 
-/// `20 lost`, `5 doubled`, or `0`.
+/// What the way says of itself; else `20 lost`, `5 doubled`, or `0`.
 fn in_short(way: &WayResult) -> Text {
+    if let Some(came_to) = &way.came_to {
+        return came_to.clone();
+    }
     let counts = &way.counts;
     let wrong = [
         (counts.lost, "lost", "丢失"),
         (counts.duplicated, "doubled", "重复"),
-        (counts.stuck, "stuck", "滞留"),
+        (counts.stuck, "stuck", "卡住"),
     ];
     let mut told = Text::default();
     for (count, en, zh) in wrong.into_iter().filter(|(count, ..)| *count > 0) {

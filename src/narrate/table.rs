@@ -5,34 +5,42 @@ use std::collections::BTreeMap;
 use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
 
 use crate::{
-    event::{Column, WayName, WayResult},
-    ledger::{Counts, Noun},
+    event::{Column, Ended, WayName, WayResult},
+    ledger::Counts,
     text::Text,
 };
 
 use super::{
-    layout::{Ink, MARGIN, Page},
+    amount::{NONE, amount, grouped},
+    layout::{Ink, Page},
     words,
 };
 
 /// One column, and what stands before it: nothing, `=` or `+`.
 struct Head {
-    column: Column,
+    holds: Holds,
     name: Text,
     operator: &'static str,
 }
 
+/// What a column shows of a way.
+enum Holds {
+    /// A sum of the ledger.
+    Counted(Column),
+    /// Something measured, by its id.
+    Measured(String),
+}
+
+type Ways = BTreeMap<WayName, WayResult>;
+
 /// The table, or a line for each way where it is too wide for the page.
-pub(super) fn table(
-    page: &Page,
-    noun: Noun,
-    columns: &[Column],
-    ways: &BTreeMap<WayName, WayResult>,
-) -> Vec<String> {
-    if columns.is_empty() || ways.is_empty() {
+pub(super) fn table(page: &Page, ended: &Ended) -> Vec<String> {
+    let ways = &ended.ways;
+    let mut heads = counted(ended);
+    heads.extend(measured(ended));
+    if heads.is_empty() || ways.is_empty() {
         return Vec::new();
     }
-    let heads = heads(noun, columns, ways);
     let drawn = draw(page, &heads, ways);
     if drawn.iter().all(|line| page.width_of(line) < page.width) {
         let mut lines = drawn.into_iter();
@@ -44,17 +52,24 @@ pub(super) fn table(
         .collect()
 }
 
+/// A column for each figure that any way has.
+fn measured(ended: &Ended) -> Vec<Head> {
+    let named = |id: &String| {
+        let mut figures = ended.ways.values().flat_map(|way| &way.figures);
+        let name = figures.find(|figure| figure.id == *id)?.name.clone();
+        Some(Head { holds: Holds::Measured(id.clone()), name, operator: "" })
+    };
+    ended.figures.iter().filter_map(named).collect()
+}
+
 /// `confirmed = paid + LOST` is written only where the sums agree with it.
-fn heads(
-    noun: Noun,
-    columns: &[Column],
-    ways: &BTreeMap<WayName, WayResult>,
-) -> Vec<Head> {
+fn counted(ended: &Ended) -> Vec<Head> {
+    let (columns, ways) = (&ended.columns, &ended.ways);
     let mut heads: Vec<Head> = columns
         .iter()
         .map(|column| Head {
-            column: *column,
-            name: words::column_of(*column, noun),
+            holds: Holds::Counted(*column),
+            name: words::column_of(*column, ended.noun),
             operator: "",
         })
         .collect();
@@ -82,11 +97,7 @@ fn heads(
     heads
 }
 
-fn draw(
-    page: &Page,
-    heads: &[Head],
-    ways: &BTreeMap<WayName, WayResult>,
-) -> Vec<String> {
+fn draw(page: &Page, heads: &[Head], ways: &Ways) -> Vec<String> {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -101,7 +112,7 @@ fn draw(
         let mut row = vec![page.say(&way.word()).to_owned()];
         for head in heads {
             row.push(String::new());
-            row.push(value(head.column, &result.counts).to_string());
+            row.push(cell(head, result));
         }
         table.add_row(Row::from(row));
     }
@@ -132,13 +143,13 @@ fn sentence(
     result: &WayResult,
     heads: &[Head],
 ) -> Vec<String> {
-    let lead = page.pad(&format!(" {}", page.say(&way.word())), MARGIN);
+    let lead = page.margin(page.say(&way.word()));
     let units: Vec<String> = heads
         .iter()
         .enumerate()
         .map(|(n, head)| {
             let name = page.say(&head.name).to_owned();
-            let value = value(head.column, &result.counts);
+            let value = cell(head, result);
             let unit = match head.operator {
                 "" => format!("{name} {value}"),
                 operator => format!("{operator} {name} {value}"),
@@ -153,6 +164,19 @@ fn sentence(
         })
         .collect();
     page.flow(&lead, Ink::Bold, &units, " ")
+}
+
+fn cell(head: &Head, way: &WayResult) -> String {
+    match &head.holds {
+        Holds::Counted(column) => {
+            grouped(&value(*column, &way.counts).to_string())
+        }
+        Holds::Measured(id) => way
+            .figures
+            .iter()
+            .find(|figure| figure.id == *id)
+            .map_or(NONE.to_owned(), |f| amount(f.value, f.unit)),
+    }
 }
 
 fn value(column: Column, counts: &Counts) -> u64 {

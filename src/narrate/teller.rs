@@ -10,6 +10,7 @@ use crate::{
 
 use super::{
     Detail,
+    curve::curve,
     ending::{self, Context},
     header,
     layout::{Ink, Page},
@@ -90,9 +91,7 @@ impl Teller {
                 self.running = Some(Section::new(*way, title.clone(), None));
             }
             Event::Struck { message, what, .. } => {
-                if let (Some(running), Some(message)) =
-                    (&mut self.running, message)
-                {
+                if let Some(running) = &mut self.running {
                     running.stories.struck(*message, *what, *at_ms);
                 }
             }
@@ -144,15 +143,14 @@ impl Teller {
             }
             Event::Struck { way, message, what } => {
                 self.stories(*way, |stories| {
-                    if let Some(message) = message {
-                        stories.struck(*message, *what, *at_ms);
-                    }
+                    stories.struck(*message, *what, *at_ms);
                 })
             }
             Event::Fact { way, message, fact } => self
                 .stories(*way, |stories| stories.saw(*message, *fact, *at_ms)),
-            Event::Sample { since_ms, gauges, .. } => {
-                if let Some(section) = &mut self.section {
+            Event::Sample { way, since_ms, gauges } => {
+                let section = self.section.as_mut();
+                if let Some(section) = section.filter(|s| s.way == *way) {
                     section.samples.push((*since_ms, gauges.clone()));
                 }
                 Vec::new()
@@ -371,6 +369,7 @@ impl Teller {
             }
             lines.extend(section.told(&self.page, &mut self.scene.already));
             lines.extend(section.closing(&self.page));
+            lines.extend(curve(&self.page, &section.samples));
             if section.open && !foreseen && result.planned > 0 {
                 lines.extend(self.page.hang(
                     "   ",
@@ -414,6 +413,7 @@ impl Teller {
         section.break_off();
         lines.extend(section.told(&self.page, &mut self.scene.already));
         lines.extend(section.closing(&self.page));
+        lines.extend(curve(&self.page, &section.samples));
         lines
     }
 }

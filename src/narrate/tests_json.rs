@@ -5,11 +5,12 @@
 use serde_json::{Value, json};
 
 use super::{sample, *};
-use crate::event::{Event, Gauge, WayName};
+use crate::event::Event;
 
 fn every_kind() -> Vec<Stamped> {
     let mut events = sample::topic();
     events.extend(sample::single(0));
+    events.extend(sample::decoupling());
     events.push(Stamped {
         at_ms: 9,
         event: Event::Error {
@@ -18,11 +19,6 @@ fn every_kind() -> Vec<Stamped> {
             exit: 3,
         },
     });
-    let (depth, served) = ((Gauge::Depth, 12.0), (Gauge::Served, 99.5));
-    let gauges = [depth, served].into();
-    let way = WayName::Fixed;
-    let event = Event::Sample { way, since_ms: 50, gauges };
-    events.push(Stamped { at_ms: 10, event });
     events
 }
 

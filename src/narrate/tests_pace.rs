@@ -124,13 +124,27 @@ async fn with_steps_a_way_is_told_at_the_checkpoint() {
 
 #[tokio::test]
 async fn with_steps_nothing_else_is_told_than_without() {
-    let (through, plain) = narrator(Pace::Through, "");
-    tell(&through, sample::topic());
-    through.finish().await;
-    let (stepped, paper) = narrator(Pace::Step, "");
-    tell(&stepped, sample::topic());
-    stepped.finish().await;
-    assert_eq!(plain.text(), paper.text());
+    for run in [sample::topic(), sample::decoupling()] {
+        let (through, plain) = narrator(Pace::Through, "");
+        tell(&through, run.clone());
+        through.finish().await;
+        let (stepped, paper) = narrator(Pace::Step, "");
+        tell(&stepped, run);
+        stepped.finish().await;
+        assert_eq!(plain.text(), paper.text());
+    }
+}
+
+#[tokio::test]
+async fn with_steps_a_curve_comes_after_the_steps_of_its_way() {
+    let (narrator, paper) = narrator(Pace::Step, "\n\n\n\n");
+    tell(&narrator, sample::decoupling());
+    narrator.checkpoint().await;
+    let told = paper.text();
+    let curve = told.find("arrivals  avg 400/s |###").unwrap();
+    assert!(told.find("step 1/").unwrap() < curve, "{told}");
+    assert!(curve < told.find("FIXED").unwrap(), "{told}");
+    assert_eq!(told.matches("2 fault    in a surge").count(), 2, "{told}");
 }
 
 #[tokio::test]

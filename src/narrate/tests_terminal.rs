@@ -59,10 +59,15 @@ fn without_ink(told: &str) -> String {
 
 #[test]
 fn no_line_is_wider_than_the_page() {
-    let runs = [sample::single(20), sample::single(0), sample::topic()];
-    for (lang, width) in
-        [(Lang::En, 80), (Lang::En, 40), (Lang::Zh, 80), (Lang::Zh, 40)]
-    {
+    let runs = [
+        sample::single(20),
+        sample::single(0),
+        sample::topic(),
+        sample::decoupling(),
+    ];
+    let widths = [80, 60, 40];
+    let both = |width| [(Lang::En, width), (Lang::Zh, width)];
+    for (lang, width) in widths.into_iter().flat_map(both) {
         for detail in [Detail::Quiet, Detail::Normal, Detail::Verbose] {
             for run in &runs {
                 let told = told(run, Style { detail, ..style(lang, width) });
@@ -79,7 +84,7 @@ fn no_line_is_wider_than_the_page() {
 #[test]
 fn colour_adds_nothing_but_colour() {
     for lang in [Lang::En, Lang::Zh] {
-        for run in [sample::single(0), sample::topic()] {
+        for run in [sample::single(0), sample::topic(), sample::decoupling()] {
             let plain = told(&run, style(lang, 80));
             let inked = told(&run, Style { color: true, ..style(lang, 80) });
             assert_ne!(plain, inked);

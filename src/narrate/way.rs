@@ -135,7 +135,7 @@ impl Section {
         }
         self.fault_told = true;
         let lead = step_lead(page, self.highest_step + 1, &words::FAULT_VERB);
-        self.story(page, &lead)
+        self.faults(page, &lead)
     }
 
     /// Every message with something wrong, and its story.
@@ -189,7 +189,7 @@ impl Section {
                 }
                 self.fault_told = true;
                 if text.is_empty() || !fresh {
-                    return self.story(page, &lead);
+                    return self.faults(page, &lead);
                 }
                 let mut lines = page.hang(&lead, Ink::Plain, page.say(text));
                 let indent = " ".repeat(page.width_of(&lead));
@@ -207,6 +207,16 @@ impl Section {
             }
             Line::Note(note) => page.hang("   ", Ink::Plain, note),
         }
+    }
+
+    /// What struck, where the scenario does not say it itself.
+    fn faults(&self, page: &Page, lead: &str) -> Vec<String> {
+        let Some(stage) = self.stories.of_the_stage(page.lang) else {
+            return self.story(page, lead);
+        };
+        let mut lines = page.hang(lead, Ink::Plain, &stage);
+        lines.extend(self.story(page, &" ".repeat(page.width_of(lead))));
+        lines
     }
 
     fn story(&self, page: &Page, lead: &str) -> Vec<String> {

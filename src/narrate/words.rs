@@ -5,7 +5,7 @@
 //! to broker) are kept apart in either language.
 
 use crate::{
-    event::{Column, Verdict, WayName},
+    event::{Column, Gauge, Verdict, WayName},
     ledger::{Fact, Kind, Noun},
     text::Text,
 };
@@ -42,6 +42,8 @@ words! {
     NOTHING_KNOWN: "nothing known", "没有任何记录";
     ERROR: "error", "错误";
     HELP: "help", "办法";
+    MEAN: "avg", "平均";
+    MOST: "max", "最高";
 }
 
 /// The word of a verdict, with a glyph before it.
@@ -63,6 +65,15 @@ pub(super) const fn head(way: WayName) -> Text {
         WayName::Without => Text::fixed("WITHOUT", "去掉"),
         WayName::Trap => Text::fixed("TRAP", "陷阱"),
         WayName::Measure => Text::fixed("MEASURE", "测量"),
+    }
+}
+
+/// What a gauge shows.
+pub(super) const fn gauge(gauge: Gauge) -> Text {
+    match gauge {
+        Gauge::Depth => Text::fixed("depth", "积压"),
+        Gauge::Arrivals => Text::fixed("arrivals", "到达"),
+        Gauge::Served => Text::fixed("served", "处理"),
     }
 }
 
