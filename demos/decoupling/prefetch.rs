@@ -71,7 +71,7 @@ pub static PREFETCH: Scenario = Scenario {
     figures: &["first", "second", "took"],
     bars: &[Bars {
         title: text! {
-            en: "orders worked on by each consumer", zh: "每个消费者处理的订单"
+            en: "Orders packed by each consumer", zh: "每个消费者打包的订单"
         },
         figures: &["first", "second"],
     }],

@@ -154,6 +154,7 @@ pub(super) const fn fact(fact: Fact) -> Text {
 pub(super) const fn fact_of(fact: Fact, noun: Noun) -> Text {
     match (fact, noun) {
         (Fact::Applied, Noun::Payment) => Text::fixed("paid", "已支付"),
+        (Fact::Applied, Noun::Order) => Text::fixed("done", "已完成"),
         _ => self::fact(fact),
     }
 }
@@ -162,6 +163,7 @@ pub(super) const fn fact_of(fact: Fact, noun: Noun) -> Text {
 pub(super) const fn column_of(column: Column, noun: Noun) -> Text {
     match (column, noun) {
         (Column::Applied, Noun::Payment) => Text::fixed("paid", "已支付"),
+        (Column::Applied, Noun::Order) => Text::fixed("done", "已完成"),
         (Column::Doubled, Noun::Payment) => {
             Text::fixed("paid twice", "重复支付")
         }
