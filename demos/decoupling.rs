@@ -5,7 +5,21 @@
 //! policy (drop, reject or block), and a message that is accepted can no
 //! longer be told no. Each claim is measured.
 
+mod alarm;
+mod asynchrony;
+mod cost;
+mod endless;
+mod half_stored;
+mod mailer;
+mod outage;
+mod overflow;
+mod peak;
 mod prefetch;
+mod sale;
+mod say_no;
+mod subscriber;
+mod sums;
+mod surge;
 
 use crate::{lab::Topic, ledger::Noun, text};
 
@@ -17,7 +31,19 @@ pub const TOPIC: Topic = Topic {
         zh: "为什么用队列：异步、解耦、削峰，逐一实测"
     },
     noun: Noun::Order,
-    scenarios: &[&prefetch::PREFETCH],
+    scenarios: &[
+        &asynchrony::ASYNC,
+        &say_no::CANNOT_SAY_NO,
+        &outage::DECOUPLE,
+        &subscriber::SUBSCRIBER,
+        &peak::PEAK,
+        &endless::ENDLESS,
+        &overflow::OVERFLOW,
+        &half_stored::FANOUT_FULL,
+        &prefetch::PREFETCH,
+        &alarm::ALARM,
+        &cost::COST,
+    ],
 };
 
 /// The broker versions on which every expectation here was tried.

@@ -9,6 +9,7 @@ mod books;
 mod drive;
 pub mod load;
 pub mod orders;
+pub mod place;
 mod service;
 mod shelf;
 

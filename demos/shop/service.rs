@@ -115,10 +115,11 @@ impl Service {
     /// When no socket can be had.
     pub fn open_over(
         shelf: Shelf,
-        item_of: fn(MessageId) -> &'static str,
+        item_of: impl Fn(MessageId) -> String + Send + 'static,
         manner: Manner,
     ) -> anyhow::Result<Self> {
-        Self::start(Noun::Stock, Desk::new(manner, Some((shelf, item_of))))
+        let stocked = Some((shelf, Box::new(item_of) as _));
+        Self::start(Noun::Stock, Desk::new(manner, stocked))
     }
 
     fn start(noun: Noun, desk: Desk) -> anyhow::Result<Self> {
@@ -155,6 +156,11 @@ impl Service {
     /// the truth, whatever was answered.
     pub fn made(&self) -> BTreeMap<u32, u16> {
         self.desk.tally().made.clone()
+    }
+
+    /// Whether it has made its effect for this order.
+    pub fn has_made(&self, order: MessageId) -> bool {
+        self.desk.tally().made.contains_key(&order.number)
     }
 
     /// What came to it so far.

@@ -176,6 +176,12 @@ traffic! {
     frames_to_broker,
     /// Frames of the broker, heartbeats included.
     frames_to_client,
+    /// Times that a client spoke after the broker had: what it sent without hearing anything in
+    /// between is one turn. Heartbeats and what a client never got do not count. A client that
+    /// waits for each answer makes a turn, and a round trip, of each; over a link whose
+    /// [delay](Wire::delay) is long beside the time that a client needs for itself, that is so of
+    /// any client.
+    turns,
 }
 
 /// A fault proxy in front of one broker address. Dropping it resets its connections, unfenced.

@@ -106,6 +106,28 @@ impl Lab {
         Ok(())
     }
 
+    /// Binds a queue to a fanout exchange.
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub async fn bind(
+        &self,
+        queue: &str,
+        exchange: &str,
+    ) -> anyhow::Result<()> {
+        let connection =
+            Connection::connect(&self.uri(), ConnectionProperties::default())
+                .await?;
+        let channel = connection.create_channel().await?;
+        let bound = QueueBindOptions::default();
+        let none = FieldTable::default();
+        channel
+            .queue_bind(queue.into(), exchange.into(), "".into(), bound, none)
+            .await?;
+        connection.close(200, "bound".into()).await?;
+        Ok(())
+    }
+
     /// How many messages of a queue are ready: in it, and given to nobody.
     ///
     /// # Errors

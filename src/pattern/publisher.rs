@@ -133,6 +133,12 @@ impl ConfirmingPublisher {
         }
     }
 
+    /// Connects now, so that the first message need not wait for it. `false`
+    /// when the broker could not be reached; the first attempt tries again.
+    pub async fn connect(&mut self) -> bool {
+        self.channel().await.is_some()
+    }
+
     /// One attempt.
     pub async fn publish(&mut self, message: &Outgoing) -> Answer {
         let answers = self.attempt(std::slice::from_ref(message)).await;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A shelf, and what each order wants from it.
-type Stocked = (Shelf, fn(MessageId) -> &'static str);
+type Stocked = (Shelf, Box<dyn Fn(MessageId) -> String + Send>);
 
 /// One service's memory; it outlives the closing of its door.
 pub(super) struct Desk {
@@ -77,7 +77,7 @@ impl Desk {
             let (shelf, item_of) = &mut *lock(shelf);
             // On this thread, as the books: a transaction of the shelf is
             // microseconds, its file is local.
-            match shelf.take_if_any(id, item_of(id)) {
+            match shelf.take_if_any(id, &item_of(id)) {
                 Ok(Taking::Taken) => {}
                 Ok(Taking::Before) => return StatusCode::NO_CONTENT,
                 Ok(Taking::SoldOut) => return StatusCode::CONFLICT,

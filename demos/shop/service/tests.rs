@@ -142,7 +142,7 @@ async fn the_stock_service_says_what_is_sold_out() {
     let mut shelf = Shelf::open(dir.path()).unwrap();
     shelf.stock(&["book"], 1).unwrap();
     let own = Shelf::open(dir.path()).unwrap();
-    let service = Service::open_over(own, |_| "book", QUICK).unwrap();
+    let service = Service::open_over(own, |_| "book".into(), QUICK).unwrap();
     let caller = service.client();
     caller.call(order(1)).await.unwrap();
     caller.call(order(1)).await.unwrap();

@@ -9,6 +9,7 @@ use super::frame::Fields;
 const METHOD: u8 = 1;
 const HEADER: u8 = 2;
 const BODY: u8 = 3;
+const HEARTBEAT: u8 = 8;
 
 /// One decoded frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,11 @@ pub(super) fn decode(frame: &[u8]) -> Amqp<'_> {
         BODY => Amqp::Body { channel, len: payload.len() as u64 },
         _ => Amqp::Other,
     }
+}
+
+/// Whether the frame only says that its peer is alive.
+pub(super) fn is_heartbeat(frame: &[u8]) -> bool {
+    frame.first() == Some(&HEARTBEAT)
 }
 
 /// The channel a frame belongs to; 0 is the connection itself.

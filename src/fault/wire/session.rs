@@ -70,6 +70,8 @@ pub(super) trait Tracker: Send {
         rules: &mut Rules,
         book: &mut Book,
     ) -> Decision;
+    /// Whether the frame only says that its peer is alive.
+    fn is_heartbeat(&self, frame: &[u8]) -> bool;
     /// Whether the frame belongs to something that the broker already has in part.
     fn completes(&self, frame: &[u8]) -> bool;
     /// Whether the broker has nothing in part.
@@ -93,6 +95,8 @@ pub(super) struct Session {
     phase: Phase,
     tracker: Box<dyn Tracker>,
     book: Book,
+    /// The client has heard something since it last spoke.
+    heard: bool,
     /// One direction is no longer parseable: all is passed on unread, and no fence is possible.
     blind: bool,
 }
@@ -107,6 +111,7 @@ impl Session {
             phase: Phase::Open,
             tracker,
             book: Book::default(),
+            heard: false,
             blind: false,
         }
     }
@@ -161,6 +166,10 @@ impl Session {
             return Decision::Drop;
         }
         self.book.traffic.frames_to_broker += 1;
+        if !self.tracker.is_heartbeat(frame) {
+            self.book.traffic.turns +=
+                u64::from(std::mem::take(&mut self.heard));
+        }
         self.tracker.to_broker(frame, rules, &mut self.book)
     }
 
@@ -172,7 +181,14 @@ impl Session {
         if self.phase == Phase::Fencing {
             self.phase = self.fenced_phase();
         }
-        if withhold { Decision::Drop } else { decision }
+        let decision = if withhold { Decision::Drop } else { decision };
+        let reaches = match &decision {
+            Decision::Forward => true,
+            Decision::Replace(frames) => !frames.is_empty(),
+            Decision::Drop | Decision::Cut => false,
+        };
+        self.heard |= reaches && !self.tracker.is_heartbeat(frame);
+        decision
     }
 
     /// The direction is no longer parseable. Returns what was held back and has to go first.

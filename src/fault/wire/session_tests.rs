@@ -115,6 +115,59 @@ fn with_nothing_armed_every_frame_passes() {
     assert_eq!(link.finish(), []);
 }
 
+fn turns(link: &mut Link) -> u64 {
+    link.session.take_book(false).traffic.turns
+}
+
+#[test]
+fn a_client_that_waits_for_each_confirm_makes_a_turn_of_each_but_the_first() {
+    let mut link = Link::new();
+    for tag in 1..=3 {
+        link.publish(1, "a");
+        link.down(&ack(1, tag, false));
+    }
+    assert_eq!(turns(&mut link), 2);
+    link.publish(1, "a");
+    assert_eq!(turns(&mut link), 1);
+}
+
+#[test]
+fn what_is_sent_together_is_one_turn_however_it_is_answered() {
+    let mut link = Link::new();
+    link.down(&ack(1, 1, false));
+    for _ in 0..3 {
+        link.publish(1, "a");
+    }
+    for tag in 1..=3 {
+        link.down(&ack(1, tag, false));
+    }
+    link.publish(1, "a");
+    assert_eq!(turns(&mut link), 2);
+}
+
+#[test]
+fn a_heartbeat_takes_no_turn_and_gives_none() {
+    let mut link = Link::new();
+    let heartbeat = [8, 0, 0, 0, 0, 0, 0, 0xCE];
+    link.down(&heartbeat);
+    link.publish(1, "a");
+    assert_eq!(turns(&mut link), 0);
+    link.down(&ack(1, 1, false));
+    link.up(&heartbeat);
+    assert_eq!(turns(&mut link), 0);
+    link.publish(1, "a");
+    assert_eq!(turns(&mut link), 1);
+}
+
+#[test]
+fn what_the_client_never_gets_gives_it_no_turn() {
+    let mut link = Link::armed(&[("a", SwallowConfirm)]);
+    link.publish(1, "a");
+    assert_eq!(link.down(&ack(1, 1, false)), Decision::Replace(vec![]));
+    link.publish(1, "b");
+    assert_eq!(turns(&mut link), 0);
+}
+
 #[test]
 fn a_publish_to_be_cut_is_held_until_its_header_and_never_forwarded() {
     let mut link = Link::armed(&[("b", CutBeforePublish)]);

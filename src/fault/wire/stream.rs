@@ -18,6 +18,7 @@ const DELIVER: u16 = 0x0008;
 const METADATA: u16 = 0x000F;
 const OPEN: u16 = 0x0015;
 const CLOSE: u16 = 0x0016;
+const HEARTBEAT: u16 = 0x0017;
 const RESPONSE: u16 = 0x8000;
 /// High enough that no client's own counter comes there.
 const FENCE_CORRELATION: u32 = 0xFFFF_FF5E;
@@ -84,6 +85,10 @@ impl Tracker for StreamTracker {
             }
             _ => Decision::Forward,
         }
+    }
+
+    fn is_heartbeat(&self, frame: &[u8]) -> bool {
+        matches!(decode(frame), Some(Stream::Other(HEARTBEAT, _)))
     }
 
     fn completes(&self, _frame: &[u8]) -> bool {

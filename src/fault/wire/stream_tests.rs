@@ -59,6 +59,22 @@ fn the_confirm_frame_with_the_id_is_withheld() {
 }
 
 #[test]
+fn turns_are_counted_without_heartbeats() {
+    let mut link = link(CutBeforeConfirm, "9");
+    let mut turns = |frames: [Vec<u8>; 2]| {
+        link.down(&frames[0]);
+        link.up(&frames[1]);
+        link.session.take_book(false).traffic.turns
+    };
+    let heartbeat = || frame(23, &[]);
+    // What opened the connection was heard before.
+    assert_eq!(turns([confirm(&[1]), publish(&[2])]), 1);
+    assert_eq!(turns([heartbeat(), publish(&[3])]), 0);
+    assert_eq!(turns([confirm(&[2]), heartbeat()]), 0);
+    assert_eq!(turns([heartbeat(), publish(&[4])]), 1);
+}
+
+#[test]
 fn the_publish_frame_with_the_id_is_not_forwarded() {
     let mut link = link(CutBeforePublish, "3");
     assert_eq!(link.up(&publish(&[1])), Decision::Forward);

@@ -85,6 +85,10 @@ impl Tracker for AmqpTracker {
         }
     }
 
+    fn is_heartbeat(&self, frame: &[u8]) -> bool {
+        amqp::is_heartbeat(frame)
+    }
+
     fn completes(&self, frame: &[u8]) -> bool {
         let begun = self
             .channels
