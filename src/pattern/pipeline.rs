@@ -20,93 +20,30 @@
 //! Confirms", section "Publisher Confirms"; tutorial 7, "Publisher Confirms",
 //! strategy 3, "Handling Publisher Confirms Asynchronously".
 
+mod link;
+mod settings;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    pin::Pin,
     sync::Arc,
     task::{Context, Waker},
     time::Duration,
 };
 
-use lapin::{
-    BasicProperties, Channel, Confirmation, options::BasicPublishOptions,
-    types::ShortString,
-};
-use tokio::time::{Instant, sleep, timeout};
+use lapin::{Channel, types::ShortString};
+use tokio::time::{Instant, sleep};
 
-use self::window::{Attempt, Heard, Window};
-use super::{
-    pressure::{Listening, Pressure},
-    publisher::{Answer, GaveUp, Link, Outgoing, Route, id_of},
+pub use self::settings::{Resend, Settings, Summary};
+use self::{
+    link::{CLOSED_WITHIN, Link, Publish, publish},
+    window::{Attempt, Window},
 };
+use super::publisher::{Answer, GaveUp, Outgoing, Route};
 use crate::ledger::{Fact, Witness};
-
-/// How a [`PipelinedPublisher`] behaves.
-#[derive(Clone)]
-pub struct Settings {
-    /// Publishes without an answer at a time, at most.
-    pub window: usize,
-    /// A publish that is not answered for so long is unknown, and its
-    /// connection is given up. Time in which the broker blocks does not
-    /// count.
-    pub confirm_timeout: Duration,
-    /// What publishers to this broker share.
-    pub pressure: Pressure,
-    /// What is done about a nacked message.
-    pub nacked: Resend,
-    /// What is done about an unknown one: sent again it may be there twice,
-    /// left alone it may be missing.
-    pub unknown: Resend,
-}
-
-impl Default for Settings {
-    /// A window of 1 000, and ten attempts before giving up.
-    fn default() -> Self {
-        Self {
-            window: 1_000,
-            confirm_timeout: Duration::from_secs(10),
-            pressure: Pressure::default(),
-            nacked: Resend::UntilConfirmed { attempts: 10 },
-            unknown: Resend::UntilConfirmed { attempts: 10 },
-        }
-    }
-}
-
-/// Whether a message is sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resend {
-    /// It is left, and the [`Summary`] says so.
-    Never,
-    /// At most so many attempts are made, all counted; then the publisher
-    /// has given up.
-    UntilConfirmed {
-        /// How many.
-        attempts: u32,
-    },
-}
-
-/// What became of what was published. Answers are counted by the attempt:
-/// once finished, `sent` is the sum of the four.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Messages taken.
-    pub messages: u64,
-    /// Attempts made.
-    pub sent: u64,
-    /// Attempts that the broker confirmed: one a message, at most.
-    pub confirmed: u64,
-    /// Attempts that it refused.
-    pub nacked: u64,
-    /// Attempts that came back as unroutable.
-    pub returned: u64,
-    /// Attempts that were not answered.
-    pub unknown: u64,
-    /// The messages without a confirm, each with its last answer.
-    pub left: Vec<GaveUp>,
-}
 
 /// Publishes along one route, persistent and mandatory, with many publishes
 /// unanswered at a time, and learns the broker's answer to each attempt.
@@ -120,36 +57,32 @@ pub struct PipelinedPublisher {
     key: ShortString,
     witness: Arc<dyn Witness>,
     settings: Settings,
-    link: Option<Open>,
-    window: Window<Confirm>,
+    link: Option<Link>,
+    window: Window<Publish>,
     /// To be sent again, before anything new.
     again: VecDeque<Attempt>,
     new: VecDeque<Attempt>,
     /// Since when the connection of what is in the window is given up.
     closing: Option<Instant>,
     began: Instant,
+    /// How long the broker had blocked by then.
+    blocked_before: Duration,
+    heard: Duration,
     summary: Summary,
     finished: bool,
     gave_up: Option<GaveUp>,
 }
 
-type Confirm = Pin<Box<dyn Future<Output = Heard> + Send>>;
-
-struct Open {
-    link: Link,
-    /// Shared with every publish that is on its way.
-    channel: Arc<Channel>,
-    _listening: Listening,
-}
-
-/// lapin (4.12) answers for what is in flight within a millisecond when a
-/// connection dies, and sometimes never.
-const CLOSED_WITHIN: Duration = Duration::from_millis(500);
+/// A full window is refilled when this part of it is answered.
+const REFILL: usize = 16;
+/// While there is room nobody waits for answers, but they are heard.
+const HEAR_EVERY: Duration = Duration::from_millis(1);
 /// Nothing here is timed more finely.
 const TICK: Duration = Duration::from_millis(10);
 
 impl PipelinedPublisher {
-    /// A publisher along `route` at `uri`; connects at the first publish.
+    /// A publisher along `route` at `uri`; connects at the first publish,
+    /// or when it is told [to](Self::connect).
     pub fn open(
         uri: impl Into<String>,
         route: Route,
@@ -164,15 +97,23 @@ impl PipelinedPublisher {
             witness,
             link: None,
             window: Window::new(settings.window),
-            settings,
             again: VecDeque::new(),
             new: VecDeque::new(),
             closing: None,
             began: Instant::now(),
+            blocked_before: settings.pressure.seen().blocked,
+            heard: Duration::ZERO,
             summary: Summary::default(),
             finished: false,
             gave_up: None,
+            settings,
         }
+    }
+
+    /// Connects now and not at the first publish, for a caller who cannot
+    /// wait then. Nothing is lost where it fails: the publish tries again.
+    pub async fn connect(&mut self) {
+        self.channel().await;
     }
 
     /// Publishes all and sees every one through to its answer.
@@ -204,7 +145,6 @@ impl PipelinedPublisher {
         self.summary.messages += 1;
         let message = Arc::new(message);
         self.new.push_back(Attempt { message, number: 1 });
-        self.hear();
         loop {
             self.send_what_fits().await;
             if self.new.is_empty() {
@@ -276,6 +216,9 @@ impl PipelinedPublisher {
     async fn send_what_fits(&mut self) {
         while self.has_room() && self.settings.pressure.is_open() {
             let channel = self.channel().await;
+            if self.closing.is_some() {
+                return;
+            }
             let next = self.again.pop_front();
             let Some(attempt) = next.or_else(|| self.new.pop_front()) else {
                 return;
@@ -291,39 +234,51 @@ impl PipelinedPublisher {
 
     fn send(&mut self, channel: Arc<Channel>, attempt: Attempt) {
         let sent = self.clock();
-        let confirm = Box::pin(publish(
+        let publish = publish(
             channel,
             self.exchange.clone(),
             self.key.clone(),
             attempt.message.clone(),
-        ));
-        self.window.push(attempt, sent, confirm);
+        );
+        let publish = match self.window.spare() {
+            Some(mut spare) => {
+                spare.set(publish);
+                spare
+            }
+            None => Publish::new(publish),
+        };
+        self.window.push(attempt, sent, publish);
+        if sent > self.heard + HEAR_EVERY {
+            self.heard = sent;
+            self.hear();
+        }
     }
 
     /// Waits until something has happened, and deals with it: an answer, a
     /// publish that waited for too long, an end of the pressure.
     async fn news(&mut self) {
-        let patience = self.patience();
         let held_back = self.has_room();
+        let full = self.window.unanswered() >= self.settings.window;
+        let many = if full { self.settings.window / REFILL } else { 1 };
+        let patience = match self.patience() {
+            // Out of order, others may have answers before that one has.
+            Some(patience) if full => Some(patience.min(TICK)),
+            patience => patience,
+        };
         let pressure = self.settings.pressure.clone();
-        let heard = poll_fn(|cx| self.window.poll_hear(cx));
+        let heard = poll_fn(|cx| self.window.poll_hear_many(many, cx));
         tokio::select! {
             () = heard => {}
             () = sleep(patience.unwrap_or_default()), if patience.is_some() => {}
             () = pressure.ready(), if held_back => {}
         }
-        self.settle();
+        self.hear();
     }
 
     /// Deals with what is here already.
     fn hear(&mut self) {
         let mut nobody = Context::from_waker(Waker::noop());
-        if self.window.poll_hear(&mut nobody).is_ready() {
-            self.settle();
-        }
-    }
-
-    fn settle(&mut self) {
+        let _ = self.window.poll_hear(&mut nobody);
         if self.patience() == Some(Duration::ZERO) {
             match self.closing {
                 None => self.close(),
@@ -346,7 +301,8 @@ impl PipelinedPublisher {
         let oldest = self.window.oldest()?;
         let left = match self.closing {
             Some(since) => CLOSED_WITHIN.checked_sub(since.elapsed()),
-            None => (oldest + self.settings.confirm_timeout)
+            None => oldest
+                .saturating_add(self.settings.confirm_timeout)
                 .checked_sub(self.clock()),
         };
         Some(left.map_or(Duration::ZERO, |left| left.max(TICK)))
@@ -355,39 +311,30 @@ impl PipelinedPublisher {
     /// Time, without that in which the broker blocked.
     fn clock(&self) -> Duration {
         let blocked = self.settings.pressure.seen().blocked;
+        let blocked = blocked.saturating_sub(self.blocked_before);
         self.began.elapsed().saturating_sub(blocked)
     }
 
     /// Gives the connection up: what is on its way there is unknown.
     fn close(&mut self) {
-        if let Some(Open { link, .. }) = self.link.take() {
+        if let Some(link) = self.link.take() {
             self.closing = Some(Instant::now());
-            tokio::spawn(async move {
-                let bye = link.connection.close(200, "given up".into());
-                let _ = timeout(CLOSED_WITHIN, bye).await;
-            });
+            link.close();
         }
     }
 
     fn tell(&mut self, attempt: Attempt, answer: Answer) {
         self.witness.saw(attempt.message.id, answer.fact());
-        let (counter, resend) = match answer {
-            Answer::Confirmed => {
-                self.summary.confirmed += 1;
-                return self.settings.pressure.confirmed();
-            }
+        self.summary.count(answer);
+        let resend = match answer {
+            Answer::Confirmed => return self.settings.pressure.confirmed(),
             Answer::Nacked => {
                 self.settings.pressure.nacked();
-                (&mut self.summary.nacked, self.settings.nacked)
+                self.settings.nacked
             }
-            Answer::Returned => {
-                (&mut self.summary.returned, self.settings.nacked)
-            }
-            Answer::Unknown => {
-                (&mut self.summary.unknown, self.settings.unknown)
-            }
+            Answer::Returned => self.settings.nacked,
+            Answer::Unknown => self.settings.unknown,
         };
-        *counter += 1;
         match resend {
             // An unroutable message would not find a queue the next time.
             Resend::UntilConfirmed { attempts }
@@ -411,17 +358,19 @@ impl PipelinedPublisher {
     }
 
     async fn channel(&mut self) -> Option<Arc<Channel>> {
-        if let Some(open) = &self.link {
-            return Some(open.channel.clone());
+        let channel = self.link.as_ref().and_then(Link::channel);
+        if channel.is_some() {
+            return channel;
         }
-        let within = self.settings.confirm_timeout;
-        let link = Link::keep_trying(&self.uri, within).await?;
-        let listening = self.settings.pressure.listen(&link.connection);
-        let channel = Arc::new(link.channel.clone());
-        let open =
-            Open { link, channel: channel.clone(), _listening: listening };
-        self.link = Some(open);
-        Some(channel)
+        if self.window.unanswered() > 0 {
+            // It has just died. What is on its way is about to say so.
+            self.close();
+            return None;
+        }
+        let Settings { confirm_timeout, pressure, .. } = &self.settings;
+        self.link =
+            Link::keep_trying(&self.uri, *confirm_timeout, pressure).await;
+        self.link.as_ref().and_then(Link::channel)
     }
 }
 
@@ -433,31 +382,4 @@ impl Drop for PipelinedPublisher {
             self.witness.saw(attempt.message.id, answer.fact());
         }
     }
-}
-
-/// Publishes, and waits for the confirm.
-async fn publish(
-    channel: Arc<Channel>,
-    exchange: ShortString,
-    key: ShortString,
-    message: Arc<Outgoing>,
-) -> Heard {
-    let mandatory =
-        BasicPublishOptions { mandatory: true, ..Default::default() };
-    let properties = BasicProperties::default()
-        .with_delivery_mode(2)
-        .with_message_id(message.id.to_string().into());
-    let sent = channel
-        .basic_publish(exchange, key, mandatory, &message.body, properties)
-        .await;
-    let confirmation = match sent {
-        Ok(confirm) => confirm.await,
-        Err(error) => Err(error),
-    };
-    let (answer, back) = match confirmation {
-        Ok(Confirmation::Ack(back)) => (Answer::Confirmed, back),
-        Ok(Confirmation::Nack(back)) => (Answer::Nacked, back),
-        Ok(Confirmation::NotRequested) | Err(_) => (Answer::Unknown, None),
-    };
-    Heard { answer, returned: back.and_then(id_of) }
 }

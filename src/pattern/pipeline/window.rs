@@ -45,17 +45,16 @@ pub(super) struct Window<C> {
     heard: VecDeque<Waiting>,
     returned: Vec<MessageId>,
     lost: bool,
+    /// Answered: what they were made of can be used again.
+    spare: Vec<C>,
 }
 
 struct OnItsWay<C> {
     attempt: Attempt,
     sent: Duration,
-    confirm: Confirm<C>,
-}
-
-enum Confirm<C> {
-    Awaited(C),
-    Here(Heard),
+    confirm: C,
+    /// What it resolved to, where that is known and not yet read.
+    here: Option<Heard>,
 }
 
 struct Waiting {
@@ -73,18 +72,21 @@ impl<C: Future<Output = Heard> + Unpin> Window<C> {
             heard: VecDeque::with_capacity(size),
             returned: Vec::new(),
             lost: false,
+            spare: Vec::with_capacity(size),
         }
     }
 
     /// Puts a publish on its way by polling it once.
-    pub fn push(&mut self, attempt: Attempt, sent: Duration, mut confirm: C) {
-        let mut nobody = Context::from_waker(Waker::noop());
-        let confirm = match Pin::new(&mut confirm).poll(&mut nobody) {
-            Poll::Ready(heard) => Confirm::Here(heard),
-            Poll::Pending => Confirm::Awaited(confirm),
-        };
-        self.on_their_way.push_back(OnItsWay { attempt, sent, confirm });
+    pub fn push(&mut self, attempt: Attempt, sent: Duration, confirm: C) {
+        let mut publish = OnItsWay { attempt, sent, confirm, here: None };
+        publish.ask(&mut Context::from_waker(Waker::noop()));
+        self.on_their_way.push_back(publish);
         self.next += 1;
+    }
+
+    /// One that has resolved, if there is one.
+    pub fn spare(&mut self) -> Option<C> {
+        self.spare.pop()
     }
 
     /// How many publishes the broker has not answered.
@@ -106,7 +108,8 @@ impl<C: Future<Output = Heard> + Unpin> Window<C> {
     pub fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let before = self.on_their_way.len();
         while let Some(oldest) = self.on_their_way.front_mut() {
-            let Poll::Ready(heard) = oldest.confirm.poll(cx) else { break };
+            oldest.ask(cx);
+            let Some(heard) = oldest.here.take() else { break };
             self.hear(heard);
         }
         match self.on_their_way.len() < before {
@@ -115,17 +118,32 @@ impl<C: Future<Output = Heard> + Unpin> Window<C> {
         }
     }
 
+    /// As [`poll_hear`](Self::poll_hear), but woken only when the one that is
+    /// `many` from the oldest is answered: to be woken for each would cost
+    /// more than publishing does.
+    pub fn poll_hear_many(
+        &mut self,
+        many: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let last = many.min(self.on_their_way.len()).saturating_sub(1);
+        if let Some(last) = self.on_their_way.get_mut(last) {
+            last.ask(cx);
+            if last.here.is_none() {
+                return Poll::Pending;
+            }
+        }
+        self.poll_hear(cx)
+    }
+
     /// Reads the answers that are here, and takes what is missing for
     /// unknown.
     pub fn give_up(&mut self) {
         let mut nobody = Context::from_waker(Waker::noop());
         while let Some(oldest) = self.on_their_way.front_mut() {
-            let heard = match oldest.confirm.poll(&mut nobody) {
-                Poll::Ready(heard) => heard,
-                Poll::Pending => {
-                    Heard { answer: Answer::Unknown, returned: None }
-                }
-            };
+            oldest.ask(&mut nobody);
+            let missing = Heard { answer: Answer::Unknown, returned: None };
+            let heard = oldest.here.take().unwrap_or(missing);
             self.hear(heard);
         }
     }
@@ -134,6 +152,7 @@ impl<C: Future<Output = Heard> + Unpin> Window<C> {
         let Some(oldest) = self.on_their_way.pop_front() else { return };
         self.returned.extend(heard.returned);
         self.lost |= heard.answer == Answer::Unknown;
+        self.spare.push(oldest.confirm);
         self.heard.push_back(Waiting {
             attempt: oldest.attempt,
             answer: heard.answer,
@@ -160,14 +179,13 @@ impl<C: Future<Output = Heard> + Unpin> Window<C> {
     }
 }
 
-impl<C: Future<Output = Heard> + Unpin> Confirm<C> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
-        match self {
-            Self::Awaited(confirm) => Pin::new(confirm).poll(cx),
-            Self::Here(Heard { answer, returned }) => Poll::Ready(Heard {
-                answer: *answer,
-                returned: returned.take(),
-            }),
+impl<C: Future<Output = Heard> + Unpin> OnItsWay<C> {
+    /// Asks for the answer, and keeps it.
+    fn ask(&mut self, cx: &mut Context<'_>) {
+        if self.here.is_none()
+            && let Poll::Ready(heard) = Pin::new(&mut self.confirm).poll(cx)
+        {
+            self.here = Some(heard);
         }
     }
 }

@@ -241,3 +241,28 @@ proptest! {
         prop_assert_eq!(told, expected);
     }
 }
+
+#[test]
+fn who_waits_for_many_is_not_told_of_few() {
+    let (mut window, mut answers) = window(4);
+    let mut nobody = Context::from_waker(Waker::noop());
+    for number in [1, 2] {
+        say(&mut answers, number, ack());
+        assert!(window.poll_hear_many(3, &mut nobody).is_pending());
+        assert_eq!(window.unanswered(), 4);
+    }
+    say(&mut answers, 3, ack());
+    assert!(window.poll_hear_many(3, &mut nobody).is_ready());
+    assert_eq!(window.unanswered(), 1);
+}
+
+#[test]
+fn an_early_answer_of_the_last_of_many_waits_for_the_oldest() {
+    let (mut window, mut answers) = window(3);
+    let mut nobody = Context::from_waker(Waker::noop());
+    say(&mut answers, 3, ack());
+    assert!(window.poll_hear_many(3, &mut nobody).is_pending());
+    say(&mut answers, 1, ack());
+    assert!(window.poll_hear_many(3, &mut nobody).is_ready());
+    assert_eq!(window.unanswered(), 2);
+}
