@@ -56,7 +56,7 @@ pub static COST: Scenario = Scenario {
         choices: &[
             text! { en: "one for each order", zh: "每个订单一个" },
             text! { en: "one for every hundred", zh: "每一百个一个" },
-            text! { en: "one or two in all", zh: "总共一两个" },
+            text! { en: "a handful in all", zh: "总共几个" },
         ],
         right: 2,
     },
@@ -93,7 +93,7 @@ pub static COST: Scenario = Scenario {
         en: "c: a confirm costs a frame, or less. To wait for it before the \
              next publish costs a round trip.",
         zh: "c：一个 confirm 只花一帧，甚至更少；\
-             等到它才发下一条，就要花一个往返。"
+             等收到它再发下一条，就要花一个往返。"
     },
     fix: text! {
         en: "Throughput: pipelined, in a bounded window. Simple code: batches. \

@@ -43,8 +43,8 @@ pub static ENDLESS: Scenario = Scenario {
     },
     predict: Predict {
         question: text! {
-            en: "Customers wait 1.5 s at most. With a queue without bound:",
-            zh: "客户最多等 1.5 秒。队列不设上限的话，"
+            en: "Customers wait 1.2 s at most. With a queue without bound:",
+            zh: "客户最多等 1.2 秒。队列不设上限的话，"
         },
         choices: &[
             text! { en: "all are served in time", zh: "都能按时完成" },
@@ -56,7 +56,7 @@ pub static ENDLESS: Scenario = Scenario {
         ],
         right: 1,
     },
-    needs: Needs { fewest: 50, most: 1_000, seconds: 7, ..Needs::BROKER },
+    needs: Needs { fewest: 100, most: 1_000, seconds: 7, ..Needs::BROKER },
     strikes: &[Strike::Surge],
     hits: Hits::Once,
     tried: TRIED,
@@ -91,7 +91,7 @@ pub static ENDLESS: Scenario = Scenario {
                 "back-pressure",
                 yes_to_all,
                 promised_and_lost,
-                text! { en: "back pressure", zh: "背压" },
+                text! { en: "back pressure", zh: "反压" },
             ),
         ],
     },
@@ -109,9 +109,10 @@ pub static ENDLESS: Scenario = Scenario {
         zh: "b：超出处理能力，等待就一直变长。队列帮不上忙，只是晚一点说「不」。"
     },
     fix: text! {
-        en: "Bound the queue by patience x service rate, reject-publish, and \
-             pass the nack on to the customer.",
-        zh: "上限取「耐心 × 处理速率」，用 reject-publish，把 nack 如实告诉客户。"
+        en: "Bound the queue well below patience x service rate, \
+             reject-publish, and pass the nack on to the customer.",
+        zh: "上限要明显小于「耐心 × 处理速率」，用 reject-publish，\
+             把 nack 如实告诉客户。"
     },
     limit: text! {
         en: "Refused orders are lost sales: the cure is more capacity.",
@@ -125,12 +126,12 @@ pub static ENDLESS: Scenario = Scenario {
 };
 
 /// How long they go on coming, and how much faster than the service works.
-const ON_AND_ON: Duration = Duration::from_millis(1_500);
+const ON_AND_ON: Duration = Duration::from_millis(2_000);
 const OVERLOAD: f64 = 3.0;
 /// How long the service works on an order.
 const LATENCY: Duration = Duration::from_millis(70);
 /// A customer who has waited for so long has left.
-const PATIENCE: Duration = Duration::from_millis(1_500);
+const PATIENCE: Duration = Duration::from_millis(1_200);
 
 /// What happens to an order that the service cannot do yet.
 #[derive(Clone, Copy)]
@@ -203,7 +204,7 @@ fn is_confirmed(lab: &Lab, id: MessageId) -> bool {
 impl Bound {
     /// Two rounds of the service wait, besides the one that is worked on:
     /// whoever is let in is done in three latencies and what machine and
-    /// broker add: a seventh of the patience.
+    /// broker add: a fifth of the patience.
     fn of(self, surge: &Surge) -> Vec<(&'static str, AMQPValue)> {
         let rounds = i64::from(surge.at_once()) * 2;
         let length = ("x-max-length", AMQPValue::LongLongInt(rounds));
@@ -301,6 +302,9 @@ fn tell(lab: &Lab, surge: &Surge, sampled: &Sampled) {
     let ms = |wait: Duration| wait.as_secs_f64() * 1e3;
     let name = text! { en: "longest wait", zh: "最长等待" };
     lab.observe("longest", name, ms(longest), Unit::Ms);
+    let room = f64::from(surge.at_once()) * 3.0;
+    let name = text! { en: "room", zh: "容量" };
+    lab.observe("room", name, room, Unit::Count);
     let name = text! { en: "wait of the last", zh: "最后一个的等待" };
     lab.observe("last", name, ms(last.unwrap_or_default()), Unit::Ms);
 }

@@ -59,7 +59,7 @@ pub static FANOUT_FULL: Scenario = Scenario {
         ],
         right: 1,
     },
-    needs: Needs { fewest: 10, most: 500, ..Needs::BOOKS },
+    needs: Needs { fewest: 10, most: 500, seconds: 6, ..Needs::BOOKS },
     strikes: &[Strike::HalfStored],
     hits: Hits::OneInTen,
     tried: TRIED,

@@ -9,7 +9,10 @@ use crate::{
     event::Column,
     lab::{
         Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
-        check::{every_message_once, lost_exactly_where_struck},
+        check::{
+            balanced, every_message_once, flagged_where,
+            lost_exactly_where_struck,
+        },
     },
     ledger::{Kind, Noun},
     mechanism,
@@ -109,8 +112,8 @@ pub static DECOUPLE: Scenario = Scenario {
              半路断掉的调用可能已经生效，服务要能按 id 去重。"
     },
     say: text! {
-        en: "\"Direct calls multiply outages; a queue turns an outage into delay.\"",
-        zh: "「直接调用让故障相乘，队列把故障变成延迟。」"
+        en: "\"Direct calls add outages up; a queue turns an outage into delay.\"",
+        zh: "「直接调用让故障叠加，队列把故障变成延迟。」"
     },
     source: &[include_str!("outage.rs"), include_str!("mailer.rs")],
 };
@@ -155,6 +158,7 @@ async fn publish_and_auto_ack(lab: Lab) -> Ran {
 /// Exactly the struck orders were refused, and exactly their stock and points
 /// were made nevertheless.
 fn refused_and_half_made(outcome: &Outcome) -> Result<(), Text> {
+    balanced(outcome)?;
     for kind in [Kind::Lost, Kind::Duplicated, Kind::Stuck] {
         if let Some(order) = outcome.audit.of(kind).next() {
             return Err(text! {
@@ -210,6 +214,8 @@ fn refused_and_half_made(outcome: &Outcome) -> Result<(), Text> {
 /// Nobody was refused, every order was made once, the struck ones too.
 fn all_accepted_and_made(outcome: &Outcome) -> Result<(), Text> {
     every_message_once(outcome)?;
+    // The mailer that held them was restarted: they came again.
+    flagged_where(outcome, Strike::ServiceDown, true)?;
     match outcome.audit.counts.refused {
         0 => Ok(()),
         n => Err(text! { en: "{n} refused", zh: "拒绝 {n} 单", n = n }),

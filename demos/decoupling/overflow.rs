@@ -119,7 +119,7 @@ pub static OVERFLOW: Scenario = Scenario {
     limit: text! {
         en: "Ready messages are counted, unacked ones are not; a quorum queue \
              may take more than its limit.",
-        zh: "只数 ready 的，没 ack 的不算；quorum 队列会收得比上限多。"
+        zh: "只数 ready 的，没 ack 的不算；仲裁队列会收得比上限多。"
     },
     say: text! {
         en: "\"A bound needs a policy: drop, reject or block. The default \
@@ -210,6 +210,12 @@ async fn twice_what_fits(
         if is_nacked() {
             sleep(AWAY).await;
         }
+        // Who hammers goes on until it shows, on a slow machine, too.
+        if backoff.most.is_zero() {
+            let many = || async { Ok(pressure.seen().nacks > PATIENT) };
+            let what = text! { en: "many nacks", zh: "大量 nack" };
+            lab.wait_until(what, SOON, many).await?;
+        }
         came_back(lab, room, pressure.seen().nacks).await?;
         pack(lab, &published).await
     };
@@ -269,7 +275,8 @@ async fn came_back(lab: &Lab, room: u32, nacks: u64) -> Ran {
     lab.observe("nacks", name, nacks as f64, Unit::Count);
     if nacks > PATIENT {
         lab.came_to(text! {
-            en: "{nacks} nacks in a second", zh: "一秒内 {nacks} 次 nack",
+            en: "{nacks} nacks before there was room",
+            zh: "腾出位置之前 nack {nacks} 次",
             nacks = nacks
         });
     }

@@ -76,9 +76,9 @@ pub static PREFETCH: Scenario = Scenario {
         figures: &["first", "second"],
     }],
     claim: text! {
-        en: "b: what was sent to the first is its own until it acks or dies. \
+        en: "b: what was sent to the first is its own until it answers or dies. \
              The second starves beside a full consumer.",
-        zh: "b：发给第一个的就归它，除非它 ack 或断开。\
+        zh: "b：发给第一个的就归它，除非它应答（ack、nack）或断开。\
              第二个守着一个撑饱的同伴挨饿。"
     },
     fix: text! {

@@ -7,7 +7,10 @@ use super::{
 use crate::{
     demos::shop::{CallFailed, orders::Ran},
     event::Column,
-    lab::{Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Struck, Ways},
+    lab::{
+        Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Struck, Ways,
+        check::balanced,
+    },
     ledger::Kind,
     mechanism, text,
     text::Text,
@@ -151,8 +154,8 @@ async fn ask_and_publish(lab: Lab) -> Ran {
     sale.close().await
 }
 
-/// A direct call as well, but it takes what the page said was there: the look
-/// and the taking are two steps, and another came in between.
+/// A direct answer as well, but it trusts what the page said was there: the
+/// look and the taking are two steps, and another came in between.
 async fn look_and_publish(lab: Lab) -> Ran {
     let mut sale = Sale::open(&lab, is_taken).await?;
     for order in sale.customers()? {
@@ -187,6 +190,7 @@ struct Expected {
 }
 
 fn came_to(outcome: &Outcome, expected: &Expected) -> Result<(), Text> {
+    balanced(outcome)?;
     for kind in [Kind::Lost, Kind::Duplicated, Kind::Stuck, Kind::Unexpected] {
         if let Some(order) = outcome.audit.of(kind).next() {
             return Err(text! {

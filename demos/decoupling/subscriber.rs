@@ -258,7 +258,7 @@ fn measure(lab: &Lab, invoices: &[u32], twice: usize, both: usize) {
         },
     );
     lab.step(
-        text! { en: "join", zh: "加入" },
+        text! { en: "fault", zh: "加入" },
         match many {
             0 => text! {
                 en: "invoice joins, and gets nothing",

@@ -1,14 +1,25 @@
 //! Sums that several checks of this topic look at.
 
-use crate::{lab::Outcome, text, text::Text};
+use crate::{
+    lab::{
+        Outcome,
+        check::{balanced, every_attempt_answered},
+    },
+    text,
+    text::Text,
+};
 
-/// Every order was done once, or refused and done nowhere.
+/// Every order was accepted and done once, or refused and done nowhere.
 pub fn all_but_the_refused_once(outcome: &Outcome) -> Result<(), Text> {
+    balanced(outcome)?;
     let counts = &outcome.audit.counts;
     let wrong =
         counts.lost + counts.duplicated + counts.stuck + counts.unexpected;
     let all = counts.applied + counts.refused;
-    if wrong == 0 && all == u64::from(outcome.messages) {
+    if wrong == 0
+        && counts.accepted == counts.applied
+        && all == u64::from(outcome.messages)
+    {
         return Ok(());
     }
     Err(text! {
@@ -20,6 +31,7 @@ pub fn all_but_the_refused_once(outcome: &Outcome) -> Result<(), Text> {
 
 /// Every order was done once, or lost.
 pub fn lost_at_worst(outcome: &Outcome) -> Result<(), Text> {
+    every_attempt_answered(outcome)?;
     let counts = &outcome.audit.counts;
     let wrong = counts.duplicated + counts.stuck + counts.unexpected;
     let all = counts.applied + counts.lost;

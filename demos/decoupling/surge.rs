@@ -105,14 +105,16 @@ impl Surge {
                         flow.done(id);
                         Fact::Accepted
                     }
-                    Err(_) => Fact::Refused,
+                    Err(CallFailed::Busy) => Fact::Refused,
+                    Err(other) => return Err(other),
                 };
                 lab.saw(id, fact);
+                Ok(())
             });
         }
         self.tell_arrivals();
         while let Some(called) = calls.join_next().await {
-            called?;
+            called??;
         }
         Ok(())
     }
@@ -141,10 +143,8 @@ impl Surge {
     /// A worker who calls the service for each order it holds, and gives back
     /// those that the service is too busy for. No prefetch: it holds them all.
     pub async fn worker(&self, prefetch: u16) -> anyhow::Result<Working> {
-        let at_once = match prefetch {
-            0 => self.orders as usize,
-            prefetch => prefetch.into(),
-        };
+        // The worker itself bounds nothing: whatever it holds it calls for.
+        let at_once = self.orders as usize;
         let worker = Worker {
             uri: self.lab.uri(),
             queue: ORDERS.to_owned(),

@@ -209,8 +209,23 @@ fn nothing(outcome: &Outcome, kind: Kind) -> Result<(), Text> {
 
 /// I1 and I4 hold: what was confirmed can be found again, and every attempt
 /// has exactly one answer.
-fn balanced(outcome: &Outcome) -> Result<(), Text> {
-    for breach in [Breach::I1, Breach::I4] {
+///
+/// # Errors
+/// Which messages breach them.
+pub fn balanced(outcome: &Outcome) -> Result<(), Text> {
+    no_breach(outcome, &[Breach::I1, Breach::I4])
+}
+
+/// I4 holds: every attempt has exactly one answer.
+///
+/// # Errors
+/// Which messages breach it.
+pub fn every_attempt_answered(outcome: &Outcome) -> Result<(), Text> {
+    no_breach(outcome, &[Breach::I4])
+}
+
+fn no_breach(outcome: &Outcome, breaches: &[Breach]) -> Result<(), Text> {
+    for breach in breaches.iter().copied() {
         let found: BTreeSet<_> = outcome.audit.breaching(breach).collect();
         if !found.is_empty() {
             let which = names(found);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use futures::future::try_join_all;
 use lapin::{Connection, ConnectionProperties};
-use tokio::{join, time::sleep};
+use tokio::{join, time::sleep, try_join};
 
 use super::{
     outlet::Outlet,
@@ -22,7 +22,8 @@ use crate::{
 };
 
 /// A consumer that packs nothing for so long has stalled.
-const STALLED: Duration = Duration::from_millis(1_500);
+const STALLED: Duration = Duration::from_secs(3);
+const BLOCKED: Text = Text::fixed("connection.blocked", "connection.blocked");
 const SOON: Duration = Duration::from_secs(20);
 const WINDOW: usize = 100;
 const RESENDS: u32 = 5;
@@ -60,7 +61,7 @@ where
     if armed {
         raise(lab).await?;
     }
-    let publishing = try_join_all(coming.into_iter().map(publish));
+    let publishing = under_pressure(lab, outlet, &coming, publish);
     let watching = async {
         if !armed {
             packer.begin();
@@ -82,6 +83,31 @@ where
         lab.settle(order, 0, 1);
     }
     tell_end(lab, seen?);
+    Ok(())
+}
+
+/// A connection is blocked at its first publish: the others meet a blocked
+/// one, and each way does with it what it does.
+async fn under_pressure<Publish, Published>(
+    lab: &Lab,
+    outlet: &Outlet<'_>,
+    coming: &[MessageId],
+    publish: Publish,
+) -> Ran
+where
+    Publish: Fn(MessageId) -> Published,
+    Published: Future<Output = Ran>,
+{
+    let (first, others) = coming.split_at(1);
+    let others = async {
+        if lab.is_armed(Strike::Alarm) {
+            let heard = || async { Ok(outlet.pressure.is_blocked()) };
+            lab.wait_until(BLOCKED, SOON, heard).await?;
+        }
+        try_join_all(others.iter().copied().map(&publish)).await
+    };
+    let first = try_join_all(first.iter().copied().map(&publish));
+    try_join!(first, others)?;
     Ok(())
 }
 
@@ -127,6 +153,8 @@ struct Seen {
     since: Instant,
     drained: usize,
     let_in: u64,
+    /// Publishes of those to come.
+    sent: u64,
 }
 
 /// What happens between the alarm and its end.
@@ -137,8 +165,7 @@ async fn alarmed(
     backlog: usize,
     sends: Sends,
 ) -> anyhow::Result<Seen> {
-    let blocked = Text::fixed("connection.blocked", "connection.blocked");
-    lab.wait_until(blocked, SOON, || async {
+    lab.wait_until(BLOCKED, SOON, || async {
         Ok(outlet.connection.status().blocked())
     })
     .await?;
@@ -158,7 +185,8 @@ async fn alarmed(
     until_drained_or_stalled(packer, backlog).await;
     ensure!(outlet.connection.status().blocked(), "the alarm ended by itself");
     let let_in = lab.sums().confirmed - backlog_sent;
-    Ok(Seen { since, drained: packer.packed.count(), let_in })
+    let sent = lab.sums().attempts - backlog_sent;
+    Ok(Seen { since, drained: packer.packed.count(), let_in, sent })
 }
 
 async fn until_drained_or_stalled(packer: &Packer, backlog: usize) {
@@ -202,7 +230,9 @@ async fn lift(lab: &Lab, outlet: &Outlet<'_>) -> Ran {
 }
 
 fn tell(lab: &Lab, seen: &Seen, backlog: usize) {
-    let Seen { since, drained, let_in } = seen;
+    let Seen { since, drained, let_in, sent } = seen;
+    let name = text! { en: "sent meanwhile", zh: "期间发送" };
+    lab.observe("sent", name, *sent as f64, Unit::Count);
     let name = text! { en: "packed meanwhile", zh: "期间打包" };
     lab.observe("drained", name, *drained as f64, Unit::Count);
     let name = text! { en: "confirmed meanwhile", zh: "期间确认" };
@@ -213,11 +243,12 @@ fn tell(lab: &Lab, seen: &Seen, backlog: usize) {
     lab.step(
         text! { en: "consume", zh: "消费" },
         text! {
-            en: "{drained} of {backlog} packed while blocked; of those to come, \
-                 {let_in} confirmed",
+            en: "{drained} of {backlog} packed while blocked; of those to come \
+                 {sent} publishes, {let_in} confirmed",
             zh: "阻塞期间打包 {drained}/{backlog} 个；\
-                 正在发布的确认了 {let_in} 个",
-            drained = drained, backlog = backlog, let_in = let_in
+                 后来的发布 {sent} 次，确认 {let_in} 个",
+            drained = drained, backlog = backlog, let_in = let_in,
+            sent = sent
         },
     );
 }

@@ -30,7 +30,7 @@ pub const PUBLISHING: [Publishing; 6] =
 /// Orders in a batch, or in a transaction.
 const BATCH: usize = 100;
 /// Unanswered publishes at a time, where they are not waited for.
-const WINDOW: usize = 1_000;
+const WINDOW: usize = 100;
 /// Publishes that are handed to the client together, to be written together.
 const AT_ONCE: usize = 50;
 

@@ -5,7 +5,11 @@
 //! counts, because what slows a round down is other work; and what is told
 //! are ratios.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     consume::{CONSUMING, Consuming},
@@ -36,9 +40,11 @@ pub struct Rates {
 }
 
 const ROUNDS: usize = 3;
+/// After so long no further round begins.
+const ENOUGH: Duration = Duration::from_secs(4);
 /// Orders of one round: few where a way waits for each.
 const FEW: u32 = 60;
-const MANY: u32 = 1_000;
+const MANY: u32 = 2_000;
 /// What is compared where everything is compared in a classic queue.
 const ELSEWHERE: [Publishing; 3] =
     [Publishing::Pipelined, Publishing::OneByOne, Publishing::TxEach];
@@ -67,8 +73,11 @@ impl Rates {
 pub async fn rates(lab: &Lab) -> anyhow::Result<Rates> {
     lab.declare(Kept::Classic.queue()).await?;
     lab.declare_as(Kept::Quorum.queue(), "quorum").await?;
-    let mut rates = Rates::default();
+    let (mut rates, began) = (Rates::default(), Instant::now());
     for _ in 0..ROUNDS {
+        if began.elapsed() > ENOUGH {
+            break;
+        }
         for how in PUBLISHING {
             rates.publish(lab, Kept::Classic, how).await?;
         }

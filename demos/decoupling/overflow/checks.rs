@@ -55,7 +55,7 @@ pub(super) fn all_once_and_patiently(outcome: &Outcome) -> Result<(), Text> {
     if took < limit {
         return Err(text! {
             en: "the quorum queue took {took} of {limit}",
-            zh: "quorum 队列只收了 {took}，上限 {limit}",
+            zh: "仲裁队列只收了 {took}，上限 {limit}",
             took = took, limit = limit
         });
     }

@@ -83,5 +83,5 @@ pub(super) async fn publish(
         Ok(Confirmation::Nack(back)) => (Answer::Nacked, back),
         Ok(Confirmation::NotRequested) | Err(_) => (Answer::Unknown, None),
     };
-    Heard { answer, returned: back.and_then(|back| id_of(back)) }
+    Heard { answer, returned: back.and_then(id_of) }
 }
