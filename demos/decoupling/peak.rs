@@ -41,7 +41,7 @@ pub static PEAK: Scenario = Scenario {
             zh: "高峰是服务处理能力的 3.5 倍。加个队列，"
         },
         choices: &[
-            text! { en: "shaves it: no more work", zh: "削峰：活变少了" },
+            text! { en: "shaves it: no more work", zh: "削峰：总工作量变少了" },
             text! {
                 en: "moves it: the work comes after the burst",
                 zh: "移峰：活留到高峰之后干"
@@ -84,13 +84,13 @@ pub static PEAK: Scenario = Scenario {
         ],
     },
     columns: &[Column::Refused, Column::Applied],
-    figures: &["drain", "fluid", "wait", "little"],
+    figures: &["drain", "fluid"],
     bars: &[],
     claim: text! {
         en: "b: the queue adds no capacity. Backlog is (arrivals - service) \
              x time, and is worked off at the service's own rate.",
         zh: "b：队列不增加处理能力。积压 =（到达 − 处理）× 时间，\
-             再按服务自己的速率消化。"
+             再按服务自己的速率排空。"
     },
     fix: text! {
         en: "Publish at the door; a prefetch of what the service bears.",
@@ -98,7 +98,7 @@ pub static PEAK: Scenario = Scenario {
     },
     limit: text! {
         en: "A burst only: where arrivals stay above service, it never drains.",
-        zh: "只对短高峰有效：到达一直高于处理，就永远消化不完。"
+        zh: "只对短高峰有效：到达一直高于处理，就永远排不空。"
     },
     say: text! {
         en: "\"It shaves the rate, not the work: (λ - μ)t waits, and is done \
@@ -206,16 +206,18 @@ fn tell_model(lab: &Lab, surge: &Surge, sampled: &Sampled) {
     let arrival = orders / sampled.time.as_secs_f64();
     let little = sampled.mean_depth / arrival * 1e3;
     lab.step(
-        text! { en: "drain", zh: "消化" },
+        text! { en: "drain", zh: "排空" },
         text! {
-            en: "{deepest} waiting at most; {drain} ms after the burst all \
-                 was done",
-            zh: "最多积压 {deepest}；高峰过后 {drain} ms 全部完成",
-            deepest = sampled.deepest, drain = drain.round()
+            en: "{deepest} waited at most, (λ - μ)t is {backlog}; a wait of \
+                 {wait} ms, by Little {little}",
+            zh: "最多积压 {deepest}，按 (λ - μ)t 为 {backlog}；平均等待 {wait} \
+                 毫秒，按 Little 定律 {little}",
+            deepest = sampled.deepest, backlog = backlog.round(),
+            wait = wait.round(), little = little.round()
         },
     );
     let figures = [
-        ("drain", text! { en: "drain", zh: "消化时间" }, drain),
+        ("drain", text! { en: "drain", zh: "排空用时" }, drain),
         ("fluid", text! { en: "fluid model", zh: "流体模型" }, model),
         ("wait", text! { en: "mean wait", zh: "平均等待" }, wait),
         ("little", text! { en: "by Little", zh: "按 Little 定律" }, little),
@@ -263,7 +265,7 @@ fn all_done_as_computed(outcome: &Outcome) -> Result<(), Text> {
     Err(text! {
         en: "drain {drain} ms, computed {fluid}; wait {wait} ms, computed \
              {little}",
-        zh: "消化 {drain} ms，应为 {fluid}；等待 {wait} ms，应为 {little}",
+        zh: "排空 {drain} ms，应为 {fluid}；等待 {wait} ms，应为 {little}",
         drain = drain.round(), fluid = fluid.round(),
         wait = wait.round(), little = little.round()
     })

@@ -168,7 +168,7 @@ impl Surge {
             self.lab.struck_once(Strike::Surge);
         }
         self.lab.step(
-            text! { en: "surge", zh: "涌入" },
+            text! { en: "fault", zh: "故障" },
             text! {
                 en: "{orders} orders at {arrival} a second; the service does \
                      {capacity}, {at_once} at a time",

@@ -115,8 +115,13 @@ fn rows(page: &Page, outcomes: &[Outcome]) -> Vec<String> {
     let names =
         widest(&mut outcomes.iter().map(|o| page.width_of(&o.scenario) + 2))
             .max(page.width_of(topic));
-    let lefts =
-        widest(&mut outcomes.iter().map(|o| page.width_of(page.say(&o.left))));
+    // What stands alone in its row may be longer than its column.
+    let lefts = widest(
+        &mut outcomes
+            .iter()
+            .filter(|o| !o.right.is_empty())
+            .map(|o| page.width_of(page.say(&o.left))),
+    );
     let rights =
         widest(&mut outcomes.iter().map(|o| page.width_of(page.say(&o.right))));
     let paired = rights > 0;

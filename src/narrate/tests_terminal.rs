@@ -208,9 +208,9 @@ fn verbosely_every_message_with_something_wrong_has_its_story() {
 fn a_topic_ends_with_a_line_for_each_scenario() {
     let english = told(&sample::topic(), style(Lang::En, 80));
     for words in [
-        " idempotency    naive      fixed\n",
-        " ✓ mark-first   20 lost    0\n",
-        " ✗ mark-first   0          0  REFUTED\n",
+        " idempotency    naive     fixed\n",
+        " ✓ mark-first   20 lost   0\n",
+        " ✗ mark-first   0         0  REFUTED\n",
         " - streams      left out\n",
         "1 of 3 proven, 1 refuted, 1 left out, 34 s, of which the broker's boot 3.5 s;",
         "nothing left behind",

@@ -257,8 +257,8 @@ fn tell_end(lab: &Lab, seen: Option<Seen>) {
     let sums = lab.sums();
     if let Some(Seen { drained, .. }) = seen {
         lab.came_to(text! {
-            en: "{drained} packed meanwhile, {doubled} doubled",
-            zh: "期间打包 {drained} 个，重复 {doubled} 个",
+            en: "{drained} packed, {doubled} doubled",
+            zh: "打包 {drained}，重复 {doubled}",
             drained = drained, doubled = sums.duplicated
         });
     }
