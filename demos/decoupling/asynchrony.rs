@@ -217,7 +217,7 @@ fn measure(lab: &Lab, served: &[Served]) {
 
 fn tell(lab: &Lab, waited: &Percentiles, early: usize) {
     let Percentiles { p50, p95, p99, .. } = *waited;
-    let [p50, p95, p99] = [p50, p95, p99].map(|wait| wait.as_millis());
+    let [p50, p95, p99] = [p50, p95, p99].map(|wait| ms(wait).round());
     lab.step(
         text! { en: "order", zh: "下单" },
         text! {

@@ -55,8 +55,8 @@ pub static COST: Scenario = Scenario {
         },
         choices: &[
             text! { en: "one for each order", zh: "每个订单一个" },
-            text! { en: "one for every hundred", zh: "每一百个一个" },
-            text! { en: "a handful in all", zh: "总共几个" },
+            text! { en: "one for every ten", zh: "每十个一个" },
+            text! { en: "a handful, however many", zh: "总共几个，与数量无关" },
         ],
         right: 2,
     },
@@ -243,8 +243,8 @@ fn tell_trips(
         text! {
             en: "{get} round trips by get, {one} with prefetch 1, {ten} with \
                  prefetch 10 and an ack for ten",
-            zh: "往返：get {get} 个，prefetch 1 {one} 个，prefetch 10 {ten} 个\
-                 （十条一个 ack）",
+            zh: "往返：get：{get} 个；prefetch 1：{one} 个；\
+                 prefetch 10：{ten} 个（十条一个 ack）",
             get = consumed(Consuming::Get).round_trips,
             one = consumed(Consuming::Prefetch1).round_trips,
             ten = consumed(Consuming::Prefetch10).round_trips
@@ -277,11 +277,11 @@ fn tell_rates(lab: &Lab, rates: &Rates) {
     lab.step(
         text! { en: "rates", zh: "速率" },
         text! {
-            en: "one by one 1, transient {transient}; quorum queue {quorum}, \
-                 pipelined {quick}, tx each {tx}. No confirms {none} times tx \
-                 each (250, says the documentation)",
-            zh: "逐条等为 1：非持久 {transient}；仲裁队列 {quorum}，流水线 \
-                 {quick}，tx 逐条 {tx}。不确认是 tx 逐条的 {none} 倍\
+            en: "one by one 1, transient {transient}; on a quorum queue \
+                 {quorum}, pipelined there {quick}, tx each there {tx}. No \
+                 confirms {none} times tx each (the documentation says 250)",
+            zh: "逐条等为 1：非持久 {transient}。仲裁队列上：逐条等 {quorum}、\
+                 流水线 {quick}、tx 逐条 {tx}。不确认是 tx 逐条的 {none} 倍\
                  （文档说 250 倍）",
             transient = of(Kept::Transient, OneByOne),
             quorum = of(Kept::Quorum, OneByOne),

@@ -271,8 +271,10 @@ fn tell(lab: &Lab, surge: &Surge, sampled: &Sampled) {
     lab.step(
         text! { en: "door", zh: "入口" },
         text! {
-            en: "{yes} told yes, {no} told \"not now\"; {nacks} nacks",
-            zh: "答应 {yes}，说「现在不行」{no}；nack {nacks} 次",
+            en: "{yes} told yes, {no} told \"not now\": {nacks} by a nack, \
+                 the others before they published",
+            zh: "答应 {yes}，说「现在不行」{no}：其中 {nacks} 个是 nack，\
+                 其余没发布就劝退",
             yes = sums.accepted, no = sums.refused, nacks = sums.nacked
         },
     );

@@ -84,7 +84,7 @@ pub static PEAK: Scenario = Scenario {
         ],
     },
     columns: &[Column::Refused, Column::Applied],
-    figures: &["drain", "fluid"],
+    figures: &["busy", "drain", "fluid"],
     bars: &[],
     claim: text! {
         en: "b: the queue adds no capacity. Backlog is (arrivals - service) \
@@ -181,7 +181,7 @@ fn tell_calls(lab: &Lab, surge: &Surge) {
             most = load.most_at_once
         },
     );
-    let name = text! { en: "refused calls", zh: "被拒调用" };
+    let name = text! { en: "vain calls", zh: "白调用" };
     lab.observe("busy", name, load.refused as f64, Unit::Count);
     if load.refused > 0 {
         lab.came_to(text! {

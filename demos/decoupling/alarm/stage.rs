@@ -243,12 +243,13 @@ fn tell(lab: &Lab, seen: &Seen, backlog: usize) {
     lab.step(
         text! { en: "consume", zh: "消费" },
         text! {
-            en: "{drained} of {backlog} packed while blocked; of those to come \
-                 {sent} publishes, {let_in} confirmed",
-            zh: "阻塞期间打包 {drained}/{backlog} 个；\
-                 后来的发布 {sent} 次，确认 {let_in} 个",
+            en: "{drained} of {backlog} packed while blocked, prefetch \
+                 {prefetch}; publishes of new orders: {sent}, confirmed \
+                 {let_in}",
+            zh: "阻塞期间打包 {drained}/{backlog} 个，prefetch {prefetch}；\
+                 新订单发布 {sent} 次，确认 {let_in} 个",
             drained = drained, backlog = backlog, let_in = let_in,
-            sent = sent
+            sent = sent, prefetch = PREFETCH
         },
     );
 }
