@@ -8,7 +8,10 @@ use super::{
     surge::{AtTheDoor, Sampled, Sampling, Surge},
 };
 use crate::{
-    demos::shop::orders::{ORDERS, Ran},
+    demos::shop::{
+        load::little,
+        orders::{ORDERS, Ran},
+    },
     event::{Column, Unit},
     lab::{
         Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
@@ -204,7 +207,7 @@ fn tell_model(lab: &Lab, surge: &Surge, sampled: &Sampled) {
     let wait = wait / orders * 1e3;
     // L = λW, where λ is of the same time as L: up to the last order done.
     let arrival = orders / sampled.time.as_secs_f64();
-    let little = sampled.mean_depth / arrival * 1e3;
+    let little = little(arrival, sampled.mean_depth) * 1e3;
     lab.step(
         text! { en: "drain", zh: "排空" },
         text! {

@@ -69,12 +69,13 @@ impl Fluid {
     }
 }
 
-/// Little's law, L = λ·W: the mean number in a system is what arrives in a
-/// second times the seconds that each stays, in the mean, whatever the order
-/// of service and the distributions (J. D. C. Little, "A Proof for the
-/// Queuing Formula: L = λW", Operations Research 9 (1961), 383–387).
-pub fn little(arrival_rate: f64, mean_wait: Duration) -> f64 {
-    arrival_rate * mean_wait.as_secs_f64()
+/// Little's law, L = λ·W, read as W = L / λ: how many seconds each stays in
+/// the mean, from the mean number in a system and what arrives in a second,
+/// whatever the order of service and the distributions (J. D. C. Little, "A
+/// Proof for the Queuing Formula: L = λW", Operations Research 9 (1961),
+/// 383–387).
+pub fn little(arrival_rate: f64, mean_number: f64) -> f64 {
+    mean_number / arrival_rate
 }
 
 /// The mean depth of a queue over time, from samples of it: the integral of

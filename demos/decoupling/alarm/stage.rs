@@ -231,9 +231,9 @@ async fn lift(lab: &Lab, outlet: &Outlet<'_>) -> Ran {
 
 fn tell(lab: &Lab, seen: &Seen, backlog: usize) {
     let Seen { since, drained, let_in, sent } = seen;
-    let name = text! { en: "sent meanwhile", zh: "期间发送" };
+    let name = text! { en: "sent", zh: "发送" };
     lab.observe("sent", name, *sent as f64, Unit::Count);
-    let name = text! { en: "packed meanwhile", zh: "期间打包" };
+    let name = text! { en: "packed", zh: "打包" };
     lab.observe("drained", name, *drained as f64, Unit::Count);
     let name = text! { en: "confirmed meanwhile", zh: "期间确认" };
     lab.observe("let-in", name, *let_in as f64, Unit::Count);
