@@ -68,15 +68,17 @@ pub struct Outcome {
 enum Peer {
     OneByOne,
     Pipelined,
+    Relay,
     Amqprs,
     Pika,
     AioPika,
 }
 
 impl Peer {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::OneByOne,
         Self::Pipelined,
+        Self::Relay,
         Self::Amqprs,
         Self::Pika,
         Self::AioPika,
@@ -86,6 +88,7 @@ impl Peer {
         match self {
             Self::OneByOne => "ConfirmingPublisher, one by one",
             Self::Pipelined => "PipelinedPublisher",
+            Self::Relay => "outbox, Relay, PipelinedPublisher",
             Self::Amqprs => "amqprs",
             Self::Pika => "pika SelectConnection",
             Self::AioPika => "aio-pika",
@@ -130,7 +133,8 @@ async fn run(engine: &Engine) -> ExitCode {
             None
         }
     };
-    let wanted = Wanted { broker: BrokerChoice::Four, redis: false };
+    let wanted =
+        Wanted { broker: BrokerChoice::Four, redis: false, mail: false };
     let stage = match Stage::up(engine, &wanted, &|_| {}).await {
         Ok(stage) => stage,
         Err(problem) => return fail(&problem),
@@ -218,6 +222,7 @@ async fn measure(
         match (peer, python) {
             (Peer::OneByOne, _) => rust::one_by_one(&uri, &load).await,
             (Peer::Pipelined, _) => rust::pipelined(&uri, &load).await,
+            (Peer::Relay, _) => rust::relay(&uri, &load).await,
             (Peer::Amqprs, _) => rust::amqprs(broker, &load).await,
             (peer, python) => {
                 let script = match peer {

@@ -62,7 +62,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(engine: &Engine) -> ExitCode {
-    let wanted = Wanted { broker: BrokerChoice::Four, redis: false };
+    let wanted =
+        Wanted { broker: BrokerChoice::Four, redis: false, mail: false };
     let stage = match Stage::up(engine, &wanted, &|_| {}).await {
         Ok(stage) => stage,
         Err(problem) => return fail(&problem),

@@ -6,9 +6,20 @@
 
 pub mod decoupling;
 pub mod idempotency;
+pub mod producer_loss;
 pub mod shop;
 
-use crate::lab::Topic;
+use crate::{lab::Topic, problem::Problem};
 
 /// Every topic, in the order of reading.
-pub const TOPICS: &[&Topic] = &[&decoupling::TOPIC, &idempotency::TOPIC];
+pub const TOPICS: &[&Topic] = &[
+    &decoupling::TOPIC,
+    &producer_loss::TOPIC,
+    &idempotency::TOPIC,
+];
+
+/// Does what a process of a demo's own is to do, where this is one. Every
+/// `main` that a demo may start once more asks this first.
+pub fn asked() -> Option<Result<(), Problem>> {
+    shop::process::asked(producer_loss::WORKS)
+}

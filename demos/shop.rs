@@ -9,9 +9,13 @@ mod books;
 mod drive;
 pub mod load;
 pub mod orders;
+pub mod packing;
+pub mod parcels;
 pub mod place;
+pub mod process;
 mod service;
 mod shelf;
+pub mod till;
 
 pub use books::{Books, Entry};
 pub use drive::{

@@ -198,6 +198,26 @@ pub struct Bar {
     pub value: f64,
 }
 
+/// A table of words: what stands beside what, such as who survives what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grid {
+    /// What it shows.
+    pub title: Text,
+    /// The heads of its columns, without that of the rows' names.
+    pub columns: Vec<Text>,
+    /// Its rows, from the top.
+    pub rows: Vec<GridRow>,
+}
+
+/// One row of a grid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GridRow {
+    /// What it is about.
+    pub name: Text,
+    /// A cell for each column.
+    pub cells: Vec<Text>,
+}
+
 /// What one way came to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WayResult {
@@ -237,8 +257,16 @@ pub enum Column {
     Confirmed,
     /// Times that anything was put on the wire.
     Attempts,
-    /// Given up or undone, and somebody was told.
+    /// Undone, and somebody was told.
+    Undone,
+    /// Given up by its producer, and somebody was told.
     Reported,
+    /// Kept where people look: dead-lettered, or by an alternate exchange.
+    Parked,
+    /// Handed back as unroutable.
+    Returned,
+    /// Never answered.
+    Unknown,
     /// Deliveries, each counted.
     Deliveries,
     /// Applied at least once.
@@ -277,6 +305,9 @@ pub struct Ended {
     /// What is best seen as bars.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub charts: Vec<Chart>,
+    /// What is best seen as a table of words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grids: Vec<Grid>,
     /// The prediction that is right.
     pub right: Option<char>,
     /// What the run showed, in a sentence or two.

@@ -46,7 +46,7 @@ use crate::{
     fault::wire::Wire,
     ledger::{Audit, Counts, Entry, Fact, Ledger, MessageId, Noun, Witness},
     narrate::Narrator,
-    stage::{Broker, Redis, Stage},
+    stage::{Broker, Cluster, MailSink, Persistence, Redis, Stage, image},
     text::Text,
 };
 
@@ -69,6 +69,8 @@ struct Inner {
     armed: bool,
     own_redis: Option<Redis>,
     own_broker: Option<Broker>,
+    /// Containers that the way itself has started.
+    started: Mutex<Vec<String>>,
     narrator: Narrator,
     began: Instant,
     ledger: Mutex<Ledger>,
@@ -88,6 +90,9 @@ pub struct Outcome {
     pub noun: Noun,
     /// How many messages there were.
     pub messages: u32,
+    /// The version of the broker, (major, minor): where what is expected
+    /// depends on it.
+    pub version: (u16, u16),
     /// What is known of each message for which a strike was planned.
     pub struck: Vec<Struck>,
     /// What was measured.
@@ -240,6 +245,12 @@ impl Lab {
         self.0.own_broker.as_ref().unwrap_or(&self.0.stage.broker)
     }
 
+    /// The version of this way's broker, (major, minor).
+    pub fn version(&self) -> (u16, u16) {
+        let (major, minor, _) = self.broker().version;
+        (major, minor)
+    }
+
     /// An AMQP URI straight to the broker, past every fault.
     pub fn uri(&self) -> String {
         self.broker().uri(self.broker().amqp, &self.0.vhost)
@@ -257,6 +268,75 @@ impl Lab {
     pub fn redis(&self) -> anyhow::Result<&Redis> {
         let redis = self.0.own_redis.as_ref().or(self.0.stage.redis.as_ref());
         redis.context("the scenario did not say that it needs Redis")
+    }
+
+    /// The mail sink of this scenario. Others send to it too: a way has
+    /// letters sent to an address of its own, and looks at those.
+    ///
+    /// # Errors
+    /// When the scenario does not say that it needs one.
+    pub fn mail(&self) -> anyhow::Result<&MailSink> {
+        let mail = self.0.stage.mail.as_ref();
+        mail.context("the scenario did not say that it needs mail")
+    }
+
+    /// A Redis more of this way's own, which keeps what it is told to keep
+    /// when it is killed. It goes with the way.
+    ///
+    /// # Errors
+    /// When the scenario does not say that it needs Redis, or this one does
+    /// not start.
+    pub async fn start_redis(
+        &self,
+        name: &str,
+        keeps: Persistence,
+    ) -> anyhow::Result<Redis> {
+        let (engine, image) = (&self.0.stage.engine, self.redis()?.image());
+        let name = format!("redis-{}-{name}", self.0.vhost);
+        lock(&self.0.started).push(format!("{}-{name}", engine.prefix()));
+        Ok(Redis::start(engine, image, &name, keeps).await?)
+    }
+
+    /// A broker more of the named image (`rabbitmq-3`, a row of the table of
+    /// images), with a vhost of this way's name on it. It goes with the way.
+    /// `None` where the image is not at hand: it is neither pulled nor built.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_broker(
+        &self,
+        image: &str,
+    ) -> anyhow::Result<Option<Broker>> {
+        let engine = &self.0.stage.engine;
+        let Some(image) = image::at_hand(engine, image).await? else {
+            return Ok(None);
+        };
+        let tag = image.tag.replace(|c: char| !c.is_alphanumeric(), "-");
+        let name = format!("broker-{}-{tag}", self.0.vhost);
+        lock(&self.0.started).push(format!("{}-{name}", engine.prefix()));
+        let narrator = self.0.narrator.clone();
+        let hear = move |news| narrator.tell(run::heard(news));
+        let broker = Broker::start(engine, &image, &name, &hear).await?;
+        broker.management.make_vhost(&self.0.vhost).await?;
+        Ok(Some(broker))
+    }
+
+    /// A cluster of so many brokers of the kind that the run is about, with a
+    /// vhost of this way's name. It goes with the way.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_cluster(&self, size: usize) -> anyhow::Result<Cluster> {
+        let engine = &self.0.stage.engine;
+        let image = self.0.stage.broker.image();
+        let name = format!("cluster-{}", self.0.vhost);
+        lock(&self.0.started).extend(Cluster::containers(engine, &name, size));
+        let narrator = self.0.narrator.clone();
+        let hear = move |news| narrator.tell(run::heard(news));
+        let cluster = Cluster::start(engine, image, &name, size, &hear).await?;
+        let first = cluster.nodes.first().context("a cluster of nothing")?;
+        first.management.make_vhost(&self.0.vhost).await?;
+        Ok(cluster)
     }
 
     /// Writes down what stands after the run.
@@ -318,12 +398,14 @@ impl Lab {
             plan: self.0.plan.clone(),
             noun: self.0.noun,
             messages: self.0.messages,
+            version: self.version(),
             struck: struck.collect(),
             figures: lock(&self.0.observed).figures.clone(),
         }
     }
 
-    fn audit(&self) -> Audit {
+    /// What the ledger adds up to so far.
+    pub fn audit(&self) -> Audit {
         lock(&self.0.ledger).audit()
     }
 }

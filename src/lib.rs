@@ -17,7 +17,8 @@
 //! - [`lab`]: one run of one scenario, and the lifecycle around it.
 //! - [`pattern`]: what an application does about it. Knows nothing of the lab.
 //! - [`fault`]: what goes wrong: containers, and the wire.
-//! - [`stage`]: what a demo stands on: Docker, images, broker, Redis.
+//! - [`stage`]: what a demo stands on: Docker, images, broker, Redis,
+//!   mail.
 //! - [`narrate`]: how a run is told: terminal, JSON lines, record.
 //! - [`event`]: the stream of events that a run is.
 //! - [`ledger`]: pure: facts in, audit out.

@@ -9,12 +9,20 @@ use std::{
 use clap::{Parser, error::ErrorKind};
 use rmq_lab::{
     cli::{self, Cli, Command, Manner, When},
+    demos,
     narrate::error_lines,
     problem::{Exit, Problem},
     text::Lang,
 };
 
 fn main() -> ExitCode {
+    if let Some(ended) = demos::asked() {
+        let lang = Lang::from_locale(|name| std::env::var(name).ok());
+        return match ended {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(problem) => tell(&problem, lang, false),
+        };
+    }
     let typed = match Cli::try_parse() {
         Ok(typed) => typed,
         Err(error) => return not_understood(&error),

@@ -11,6 +11,7 @@ mod axis;
 mod chart;
 mod curve;
 mod ending;
+mod grid;
 mod header;
 mod layout;
 mod narrator;
@@ -27,6 +28,8 @@ mod teller;
 mod terminal;
 #[cfg(test)]
 mod tests_chart;
+#[cfg(test)]
+mod tests_grid;
 #[cfg(test)]
 mod tests_json;
 #[cfg(test)]

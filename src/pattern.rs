@@ -6,13 +6,20 @@
 //! is the message's id, and [`Witness`](crate::ledger::Witness), through
 //! which an application would feed its metrics.
 
+pub mod alert;
 pub mod backoff;
+pub mod buffer;
 pub mod consumer;
 pub mod dedup;
+pub mod direct;
+pub mod escalation;
 pub mod inbox;
 pub mod intercept;
+pub mod outbox;
 pub mod pipeline;
 pub mod pressure;
 pub mod publisher;
+pub mod relay;
+pub mod retry;
 pub mod stream;
 pub mod worker;

@@ -1,5 +1,5 @@
-//! What a demo stands on: a broker and, where needed, Redis, in containers
-//! started through testcontainers.
+//! What a demo stands on: a broker and, where needed, Redis and a mail
+//! sink, in containers started through testcontainers.
 //!
 //! The lab puts a [`Stage`] up, gives each way of each scenario a vhost of
 //! its own on it, and takes it down. Everything made here carries the run's
@@ -7,9 +7,11 @@
 //! ([`reap`]). Ports are published on the loopback address only.
 
 pub mod broker;
+pub mod cluster;
 pub mod docker;
 pub mod http;
 pub mod image;
+pub mod mail;
 mod ports;
 pub mod reap;
 pub mod redis;
@@ -19,7 +21,9 @@ use std::time::{Duration, Instant};
 use crate::{problem::Problem, text::Text};
 
 pub use broker::{Broker, BrokerChoice};
+pub use cluster::Cluster;
 pub use docker::{Engine, RunId};
+pub use mail::{Letter, MailSink};
 pub use redis::{Persistence, Redis};
 
 /// News while something takes a while: what is awaited, and its limit.
@@ -42,6 +46,8 @@ pub struct Wanted {
     pub broker: BrokerChoice,
     /// Whether Redis is needed.
     pub redis: bool,
+    /// Whether mail is sent.
+    pub mail: bool,
 }
 
 /// A stage that stands.
@@ -52,6 +58,8 @@ pub struct Stage {
     pub broker: Broker,
     /// Redis without persistence, where it was wanted.
     pub redis: Option<Redis>,
+    /// Where mail arrives, where it was wanted.
+    pub mail: Option<MailSink>,
     /// From nothing to everything answering.
     pub took: Duration,
 }
@@ -60,7 +68,9 @@ impl Stage {
     /// What it holds, the broker first.
     pub fn services(&self) -> Vec<crate::event::Service> {
         let redis = self.redis.iter().map(|redis| redis.service.clone());
-        std::iter::once(self.broker.service.clone()).chain(redis).collect()
+        let mail = self.mail.iter().map(|mail| mail.service.clone());
+        let broker = std::iter::once(self.broker.service.clone());
+        broker.chain(redis).chain(mail).collect()
     }
 
     /// Puts up what is wanted: images first, then everything at once.
@@ -74,13 +84,15 @@ impl Stage {
     ) -> Result<Self, Problem> {
         let broker_image =
             image::resolve(engine, wanted.broker.image(), hear).await?;
-        let redis_image = match wanted.redis {
-            true => Some(
-                image::resolve(engine, image::Reference::Named("redis"), hear)
-                    .await?,
-            ),
-            false => None,
+        let named = async |wanted, name| match wanted {
+            true => {
+                let name = image::Reference::Named(name);
+                image::resolve(engine, name, hear).await.map(Some)
+            }
+            false => Ok(None),
         };
+        let redis_image = named(wanted.redis, "redis").await?;
+        let mail_image = named(wanted.mail, "tools").await?;
         let began = Instant::now();
         engine.make_network().await?;
         let redis = async {
@@ -93,14 +105,24 @@ impl Stage {
                 None => Ok(None),
             }
         };
-        let (broker, redis) = tokio::try_join!(
+        let mail = async {
+            match mail_image {
+                Some(image) => {
+                    MailSink::start(engine, &image, "mail").await.map(Some)
+                }
+                None => Ok(None),
+            }
+        };
+        let (broker, redis, mail) = tokio::try_join!(
             Broker::start(engine, &broker_image, "broker", hear),
-            redis
+            redis,
+            mail
         )?;
         Ok(Self {
             engine: engine.clone(),
             broker,
             redis,
+            mail,
             took: began.elapsed(),
         })
     }

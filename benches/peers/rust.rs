@@ -16,8 +16,10 @@ use anyhow::ensure;
 use rmq_lab::{
     ledger::MessageId,
     pattern::{
+        outbox::{self, Moment, Outbox, OutboxError, State, Sync},
         pipeline::{PipelinedPublisher, Settings},
         publisher::{ConfirmingPublisher, Outgoing, Route},
+        relay::{self, Relay},
     },
     stage::Broker,
 };
@@ -56,6 +58,37 @@ pub async fn pipelined(uri: &str, load: &Load) -> anyhow::Result<Outcome> {
     let rest = publisher.publish_all(messages(load)).await?;
     let seconds = began.elapsed().as_secs_f64();
     Ok(Outcome { confirmed: first.confirmed + rest.confirmed, seconds })
+}
+
+/// Ours behind a table: every row is claimed, published, and noted as
+/// confirmed, with an fsync for each transaction. The rows are written
+/// beforehand, and not timed.
+pub async fn relay(uri: &str, load: &Load) -> anyhow::Result<Outcome> {
+    let dir = tempfile::tempdir()?;
+    let mut outbox = Outbox::open(&dir.path().join("shop.db"), Sync::Full)?;
+    let now = Moment::now();
+    outbox.transaction(|tx| {
+        for message in messages(load) {
+            outbox::write(tx, &message, now)?;
+        }
+        Ok::<_, OutboxError>(())
+    })?;
+    // As by default: while the table is written, three quarters of the window
+    // keep the broker busy.
+    let settings = relay::Settings {
+        window: load.window,
+        batch: load.window / 4,
+        ..relay::Settings::named("r")
+    };
+    let route = Route::queue(load.queue);
+    let mut relay = Relay::open(outbox, uri, route, Arc::new(()), settings);
+    ensure!(relay.connect().await, "no connection");
+    let began = Instant::now();
+    relay.drain().await?;
+    let seconds = began.elapsed().as_secs_f64();
+    let counts = relay.counts().await?;
+    let confirmed = counts.get(&State::Confirmed).copied().unwrap_or(0);
+    Ok(Outcome { confirmed: confirmed.into(), seconds })
 }
 
 /// What amqprs does not keep by itself: which publish was confirmed.

@@ -88,7 +88,7 @@ pub static CANNOT_SAY_NO: Scenario = Scenario {
         Column::Accepted,
         Column::Refused,
         Column::Applied,
-        Column::Reported,
+        Column::Undone,
     ],
     figures: &["oversold"],
     bars: &[],

@@ -35,13 +35,7 @@ pub fn order(id: MessageId) -> Outgoing {
 /// When one could not be confirmed.
 pub async fn publish_orders(lab: &Lab) -> Ran {
     lab.declare(ORDERS).await?;
-    let mut publisher =
-        ConfirmingPublisher::new(lab.uri(), ORDERS, lab.witness());
-    let orders = lab.messages().map(|id| {
-        lab.saw(id, Fact::Accepted);
-        order(id)
-    });
-    publisher.publish_all(orders, WINDOW, RESENDS).await?;
+    publish_these(lab, ORDERS, lab.messages()).await?;
     lab.step(
         text! { en: "publish", zh: "发布" },
         text! {
@@ -55,6 +49,36 @@ pub async fn publish_orders(lab: &Lab) -> Ran {
         "docker exec {container} rabbitmqctl -p {} list_queues name messages",
         lab.vhost()
     ));
+    Ok(())
+}
+
+/// Takes these orders, publishes them to a queue that is there, and waits
+/// until each is confirmed.
+///
+/// # Errors
+/// When one could not be confirmed.
+pub async fn publish_these(
+    lab: &Lab,
+    queue: &str,
+    orders: impl IntoIterator<Item = MessageId>,
+) -> Ran {
+    let taken = orders.into_iter().inspect(|id| lab.saw(*id, Fact::Accepted));
+    publish_again(lab, queue, taken).await
+}
+
+/// Publishes orders that were taken before, and waits until each is confirmed.
+///
+/// # Errors
+/// When one could not be confirmed.
+pub async fn publish_again(
+    lab: &Lab,
+    queue: &str,
+    orders: impl IntoIterator<Item = MessageId>,
+) -> Ran {
+    let mut publisher =
+        ConfirmingPublisher::new(lab.uri(), queue, lab.witness());
+    let orders = orders.into_iter().map(order);
+    publisher.publish_all(orders, WINDOW, RESENDS).await?;
     Ok(())
 }
 

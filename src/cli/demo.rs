@@ -296,7 +296,8 @@ async fn scenarios(
     let needs_redis =
         |e: &Entry| e.scenario.needs.redis || e.scenario.needs.own_redis;
     let redis = chosen.entries.iter().any(needs_redis);
-    let wanted = Wanted { broker: asked.broker.clone(), redis };
+    let mail = chosen.entries.iter().any(|e| e.scenario.needs.mail);
+    let wanted = Wanted { broker: asked.broker.clone(), redis, mail };
     let hear = |news| narrator.tell(heard(news));
     let stage = Stage::up(&engine, &wanted, &hear).await?;
     let mut summary = Summary {

@@ -36,7 +36,7 @@ pub fn list(json: bool, manner: Manner, out: &mut dyn Write) -> io::Result<()> {
         for scenario in topic.scenarios {
             let kind = scenario.ways.kind();
             let needs = scenario.needs.names().join(" ");
-            let head = format!("   {:<20}{kind:<6}{needs}", scenario.id);
+            let head = format!("   {:<20}{kind:<7} {needs}", scenario.id);
             match head.len() <= style.width {
                 true => writeln!(out, "\n{head}")?,
                 false => {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What the demos start from where no names are given.
-const DEFAULT: &[&str] = &["rabbitmq-4", "redis", "rabbitmq-3"];
+const DEFAULT: &[&str] = &["rabbitmq-4", "redis", "rabbitmq-3", "tools"];
 
 /// Lists, pulls or builds images.
 ///

@@ -4,22 +4,26 @@
 //! once, and the page cache survives. It shows a process crash, not a power
 //! loss. `pause` is a hung process, `disconnect` a dead host.
 
+use std::time::Duration;
+
 use testcontainers::bollard::{
     errors::Error as DockerError,
     models::{
         EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest,
     },
     query_parameters::{
-        KillContainerOptionsBuilder, StartContainerOptions,
-        WaitContainerOptions,
+        InspectContainerOptions, KillContainerOptionsBuilder,
+        StartContainerOptions, WaitContainerOptions,
     },
 };
 
 use futures::StreamExt;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     problem::Problem,
     stage::{Engine, docker::failed},
+    text,
 };
 
 /// SIGKILL, and waits until the container has stopped.
@@ -68,12 +72,32 @@ pub async fn start(engine: &Engine, container: &str) -> Result<(), Problem> {
     started.await.map_err(|e| failed(&e))
 }
 
+/// runc leaves it to its caller to try again.
+const FROZEN_WITHIN: Duration = Duration::from_secs(20);
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
 /// Stops every process of the container from running, sockets open.
+///
+/// A container in which a process is just starting (a health check does that)
+/// cannot always be frozen: on cgroup v1 runc gives up after a moment with
+/// "unable to freeze" and thaws it (opencontainers/runc #2753, #4388; seen on
+/// Docker 20.10 under load). Then it is tried again.
 ///
 /// # Errors
 /// What Docker says.
 pub async fn pause(engine: &Engine, container: &str) -> Result<(), Problem> {
-    engine.docker().pause_container(container).await.map_err(|e| failed(&e))
+    let began = Instant::now();
+    loop {
+        match engine.docker().pause_container(container).await {
+            Err(DockerError::DockerResponseServerError { message, .. })
+                if message.contains("unable to freeze")
+                    && began.elapsed() < FROZEN_WITHIN =>
+            {
+                sleep(AGAIN_AFTER).await;
+            }
+            paused => return paused.map_err(|e| failed(&e)),
+        }
+    }
 }
 
 /// Lets them run again.
@@ -141,4 +165,46 @@ pub async fn shut_down(
     // The container ends under the command: its own failure says nothing.
     let _ = broker.ctl(&["shutdown", "--no-wait"]).await;
     stopped(engine, broker.container()).await
+}
+
+/// With what a stopped container ended: 0 where its process went by itself,
+/// 137 after SIGKILL.
+///
+/// # Errors
+/// What Docker says.
+pub async fn exit_code(
+    engine: &Engine,
+    container: &str,
+) -> Result<i64, Problem> {
+    let seen = engine
+        .docker()
+        .inspect_container(container, None::<InspectContainerOptions>)
+        .await
+        .map_err(|e| failed(&e))?;
+    Ok(seen.state.and_then(|state| state.exit_code).unwrap_or(-1))
+}
+
+/// The host is gone, and its disk with it: SIGKILL, then container and volumes
+/// are removed.
+///
+/// # Errors
+/// What Docker says, or that a volume is still there.
+pub async fn destroy(engine: &Engine, container: &str) -> Result<(), Problem> {
+    let docker = engine.docker();
+    let seen = docker
+        .inspect_container(container, None::<InspectContainerOptions>)
+        .await
+        .map_err(|e| failed(&e))?;
+    let mounts = seen.mounts.unwrap_or_default();
+    let volumes: Vec<_> = mounts.into_iter().filter_map(|m| m.name).collect();
+    engine.remove(container).await;
+    for volume in volumes {
+        if docker.inspect_volume(&volume).await.is_ok() {
+            return Err(Problem::environment(text! {
+                en: "the volume {volume} was to be destroyed and is still there",
+                zh: "卷 {volume} 本应销毁，却还在", volume = volume
+            }));
+        }
+    }
+    Ok(())
 }

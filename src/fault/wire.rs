@@ -166,6 +166,8 @@ traffic! {
     deliveries,
     /// `basic.get` requests.
     gets,
+    /// `basic.cancel-ok` of the broker: from here on that consumer is sent no more.
+    cancelled,
     /// Acks of consumers, in frames, swallowed ones included.
     consumer_acks,
     /// Bytes written to the broker.

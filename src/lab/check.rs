@@ -73,10 +73,25 @@ pub fn exactly_where(
     outcome: &Outcome,
     expected: &[(Kind, Strike)],
 ) -> Result<(), Text> {
+    let of = |(kind, strike): &(Kind, Strike)| {
+        (*kind, outcome.plan.of(*strike).collect())
+    };
+    let expected: Vec<_> = expected.iter().map(of).collect();
+    exactly_these(outcome, &expected)
+}
+
+/// Of each kind, exactly these messages, and nothing else is wrong.
+///
+/// # Errors
+/// What differs, with the first messages.
+pub fn exactly_these(
+    outcome: &Outcome,
+    expected: &[(Kind, BTreeSet<MessageId>)],
+) -> Result<(), Text> {
     for kind in KINDS {
-        let strikes = expected.iter().filter(|(k, _)| *k == kind);
-        let messages = strikes.flat_map(|(_, strike)| outcome.plan.of(*strike));
-        exactly(outcome, kind, &messages.collect())?;
+        let these = expected.iter().filter(|(k, _)| *k == kind);
+        let these = these.flat_map(|(_, messages)| messages.iter().copied());
+        exactly(outcome, kind, &these.collect())?;
     }
     Ok(())
 }
@@ -193,6 +208,24 @@ pub fn flagged_where(
         zh: "redelivered 标记与所称不符：{which}",
         which = which
     })
+}
+
+/// The figure is what is expected of it.
+///
+/// # Errors
+/// What it is, or that it was not measured.
+pub fn figure_is(
+    outcome: &Outcome,
+    id: &str,
+    expected: u32,
+) -> Result<(), Text> {
+    match outcome.figure(id)? {
+        seen if seen == f64::from(expected) => Ok(()),
+        seen => Err(text! {
+            en: "{id}: {seen}, not {expected}", zh: "{id}：{seen}，应为 {expected}",
+            id = id, seen = seen, expected = expected
+        }),
+    }
 }
 
 fn nothing(outcome: &Outcome, kind: Kind) -> Result<(), Text> {
@@ -353,6 +386,7 @@ mod tests {
                 plan,
                 noun: Noun::Payment,
                 messages: MESSAGES,
+                version: (4, 3),
                 figures: Vec::new(),
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Lab, Outcome, lock, millis};
 use crate::{
-    event::{Event, Figure, Gauge, Unit},
+    event::{Event, Figure, Gauge, Grid, Unit},
     text,
     text::Text,
 };
@@ -14,6 +14,7 @@ use crate::{
 pub(super) struct Observed {
     pub figures: Vec<Figure>,
     pub came_to: Option<Text>,
+    pub grids: Vec<Grid>,
 }
 
 impl Outcome {
@@ -48,6 +49,11 @@ impl Lab {
         let since_ms = millis(since);
         let (way, gauges) = (self.0.way, gauges.into_iter().collect());
         self.0.narrator.tell(Event::Sample { way, since_ms, gauges });
+    }
+
+    /// Shows a table of words at the end of the scenario.
+    pub fn grid(&self, grid: Grid) {
+        lock(&self.0.observed).grids.push(grid);
     }
 
     /// Says what the way came to, where the ledger's sums do not.

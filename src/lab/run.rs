@@ -21,7 +21,7 @@ use super::{
     verdict::{Case, judge},
 };
 use crate::{
-    event::{Chart, Choice, Ended, Event, Verdict, WayName, WayResult},
+    event::{Chart, Choice, Ended, Event, Grid, Verdict, WayName, WayResult},
     ledger::{Audit, Ledger, Noun},
     narrate::Narrator,
     problem::Problem,
@@ -82,8 +82,9 @@ pub struct Place {
 impl Session {
     /// Why a scenario cannot be run on this stage, if it cannot.
     pub fn cannot(&self, scenario: &Scenario) -> Option<Text> {
-        let needs_four = scenario.needs.only_four?;
-        (self.stage.broker.version.0 < 4).then(|| needs_four.why())
+        let only = scenario.needs.only_four?;
+        let (major, minor, _) = self.stage.broker.version;
+        ((major, minor) < only.since()).then(|| only.why())
     }
 
     /// Runs one scenario to its verdict.
@@ -107,10 +108,12 @@ impl Session {
                 self.narrator.ask(&scenario.predict.question, &choices).await;
             self.narrator.tell(Event::Predicted { guess });
         }
-        let mut ways = BTreeMap::new();
+        let (mut ways, mut grids) = (BTreeMap::new(), Vec::new());
         for part in parts(scenario, how.without) {
-            let result = self.way(topic.noun, scenario, &part, how).await?;
+            let (result, shown) =
+                self.way(topic.noun, scenario, &part, how).await?;
             ways.insert(part.name, result);
+            grids.extend(shown);
         }
         let (major, minor, _) = self.stage.broker.version;
         let (verdict, why) = judge(&Case {
@@ -142,6 +145,7 @@ impl Session {
             columns: scenario.columns.to_vec(),
             figures: owned(scenario.figures),
             charts: charts(scenario, &ways),
+            grids,
             ways,
             right: how.without.is_none().then(|| key(scenario.predict.right)),
             claim: unless_without(&scenario.claim),
@@ -165,12 +169,13 @@ impl Session {
         scenario: &'static Scenario,
         part: &Part,
         how: How,
-    ) -> Result<WayResult, Problem> {
+    ) -> Result<(WayResult, Vec<Grid>), Problem> {
         let began = Instant::now();
         let (way, title) = (part.name, part.title.clone());
         self.narrator.tell(Event::WayStarted { way, title });
         let lab = self.lab(noun, scenario, part.name, how).await?;
-        let limit = Duration::from_secs(60 + u64::from(how.messages) / 250);
+        let own = scenario.needs.seconds + how.messages / 250;
+        let limit = Duration::from_secs(60 + u64::from(own));
         let ran = timeout(limit, (part.run)(lab.clone())).await.unwrap_or_else(|_| {
             let what = text! { en: "the way to come to an end", zh: "该写法运行结束" };
             Err(RanOut { what, limit }.into())
@@ -208,7 +213,7 @@ impl Session {
             self.keep_log(scenario, broker).await;
         }
         self.strike_set(&lab).await;
-        Ok(result)
+        Ok((result, observed.grids))
     }
 
     /// Everything a way needs, and nothing that another way has used.
@@ -261,6 +266,7 @@ impl Session {
             armed: how.armed,
             own_redis,
             own_broker,
+            started: Mutex::default(),
             narrator: self.narrator.clone(),
             began: self.began,
             ledger: Mutex::new(Ledger::new(noun, how.messages)),
@@ -291,6 +297,10 @@ impl Session {
         if let Some(redis) = &lab.0.own_redis {
             self.stage.engine.remove(redis.container()).await;
         }
+        let started = std::mem::take(&mut *super::lock(&lab.0.started));
+        for container in started {
+            self.stage.engine.remove(&container).await;
+        }
         let _ = std::fs::remove_dir_all(lab.dir());
     }
 
@@ -308,6 +318,11 @@ impl Session {
             .as_ref()
             .filter(|_| redis)
             .map(|r| r.service.product.clone());
+        let mail = stage
+            .mail
+            .as_ref()
+            .filter(|_| scenario.needs.mail)
+            .map(|m| m.service.product.clone());
         let sqlite = scenario.needs.sqlite.then(|| "SQLite".to_owned());
         let on = std::iter::once(stage.broker.service.product.clone());
         Event::ScenarioStarted {
@@ -316,7 +331,7 @@ impl Session {
             kind: scenario.ways.kind().to_owned(),
             index: place.index,
             of: place.of,
-            on: on.chain(redis).chain(sqlite).collect(),
+            on: on.chain(redis).chain(sqlite).chain(mail).collect(),
             recipe: scenario.recipe.clone(),
             fault: scenario.fault.clone(),
             question: match how.without {

@@ -71,12 +71,18 @@ pub struct Needs {
     pub redis: bool,
     /// A Redis of each way's own, which the fault may kill.
     pub own_redis: bool,
-    /// RabbitMQ 4.x only, for this reason.
+    /// A mail server that keeps what it gets, shared with other scenarios.
+    pub mail: bool,
+    /// From some RabbitMQ 4 on only, for this reason.
     pub only_four: Option<OnlyFour>,
     /// SQLite, in the process itself.
     pub sqlite: bool,
     /// A broker of each way's own, because the fault hits the whole node.
     pub own_broker: bool,
+    /// A broker of the other series beside it, where its image is at hand.
+    pub other_broker: bool,
+    /// Brokers of a cluster that each way starts for itself.
+    pub nodes: u32,
     /// The fewest messages with which it can show anything.
     pub fewest: u32,
     /// The most that it sends, whatever is asked for: load is bounded.
@@ -86,20 +92,35 @@ pub struct Needs {
     pub seconds: u32,
 }
 
-/// Why a scenario runs on RabbitMQ 4.x only.
+/// Why a scenario runs from some RabbitMQ 4 on only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnlyFour {
     /// The Rust stream client does not connect to 3.10's stream plugin.
     StreamClient,
+    /// Quorum queues have it since 4.3; before, they take its arguments and
+    /// do nothing.
+    DelayedRetry,
 }
 
 impl OnlyFour {
+    /// The first version (major, minor) that it runs on.
+    pub const fn since(self) -> (u16, u16) {
+        match self {
+            Self::StreamClient => (4, 0),
+            Self::DelayedRetry => (4, 3),
+        }
+    }
+
     /// The reason, for a person.
     pub const fn why(self) -> Text {
         match self {
             Self::StreamClient => Text::fixed(
                 "the Rust stream client was tried with RabbitMQ 4 only",
                 "Rust 流客户端只在 RabbitMQ 4 上试过",
+            ),
+            Self::DelayedRetry => Text::fixed(
+                "quorum queues have a delayed retry since RabbitMQ 4.3",
+                "仲裁队列从 RabbitMQ 4.3 起才有延时重试",
             ),
         }
     }
@@ -110,9 +131,12 @@ impl Needs {
     pub const BROKER: Self = Self {
         redis: false,
         own_redis: false,
+        mail: false,
         only_four: None,
         sqlite: false,
         own_broker: false,
+        other_broker: false,
+        nodes: 0,
         fewest: 1,
         most: MOST_MESSAGES,
         seconds: 4,
@@ -124,10 +148,17 @@ impl Needs {
 
     /// The needs as `list --json` names them.
     pub fn names(&self) -> Vec<&'static str> {
-        let broker =
-            if self.only_four.is_some() { "broker-4" } else { "broker" };
-        let others =
-            [(self.redis || self.own_redis, "redis"), (self.sqlite, "sqlite")];
+        let broker = match self.only_four.map(OnlyFour::since) {
+            None => "broker",
+            Some((_, 0)) => "broker-4",
+            Some(_) => "broker-4.3",
+        };
+        let others = [
+            (self.redis || self.own_redis, "redis"),
+            (self.sqlite, "sqlite"),
+            (self.mail, "mail"),
+            (self.nodes > 0, "cluster"),
+        ];
         let others =
             others.into_iter().filter_map(|(is, name)| is.then_some(name));
         std::iter::once(broker).chain(others).collect()
@@ -136,7 +167,9 @@ impl Needs {
     /// Memory in MiB, roughly: measured idle, and doubled for load.
     pub const fn memory_mib(&self) -> u32 {
         let redis = if self.redis || self.own_redis { 20 } else { 0 };
-        let broker = if self.own_broker { 600 } else { 300 };
-        broker + redis
+        let mail = if self.mail { 30 } else { 0 };
+        let brokers =
+            1 + self.own_broker as u32 + self.other_broker as u32 + self.nodes;
+        300 * brokers + redis + mail
     }
 }

@@ -33,7 +33,7 @@ pub enum Strike {
     Repeat,
     /// Somebody replays the message later.
     Replay,
-    /// Two consumers hold a copy at the same moment.
+    /// Two consumers, or two relays, hold a copy at the same moment.
     Meet,
     /// A higher publishing id is confirmed first.
     Overtake,
@@ -53,6 +53,59 @@ pub enum Strike {
     Join,
     /// The broker runs short of memory.
     Alarm,
+    /// The broker is killed while it is on the wire.
+    BrokerKilled,
+    /// The broker stands still, and its sockets stay open.
+    Paused,
+    /// The broker cannot be reached.
+    Unreachable,
+    /// Its routing key leads to no queue.
+    Unroutable,
+    /// The exchange it is published to does not exist.
+    NoExchange,
+    /// The producing process is killed before the commit.
+    DieBeforeCommit,
+    /// The producing process is killed after the commit, before the publish.
+    DieAfterCommit,
+    /// The producing process is killed after the publish.
+    DieAfterPublish,
+    /// The producing process is killed after the confirm, before it is
+    /// written down.
+    DieAfterConfirm,
+    /// The relay dies with it in its hands, before it is published.
+    RelayDies,
+    /// The producing process dies while it holds it in memory.
+    ProducerDies,
+    /// Redis is killed while it holds it.
+    RedisKilled,
+    /// A relay dies between Redis and the table: one of two steps is done.
+    RelayDiesBetween,
+    /// Its time to live runs out in the queue.
+    Expire,
+    /// Somebody wants to delete the queue that holds it.
+    QueueDeleted,
+    /// The consumer dies with it in its hands or in its buffer.
+    ConsumerDies,
+    /// The broker is shut down gracefully and started again.
+    BrokerRestarted,
+    /// The node's volume is destroyed.
+    DiskLost,
+    /// Whoever works on it fails, every time.
+    Poison,
+    /// Its consumer is stopped for a new version while it holds it.
+    Deploy,
+    /// The dead-letter exchange leads it to no queue.
+    Unbound,
+    /// A message with a longer delay stands before it.
+    HeldUp,
+    /// Its delay is over, and it would fail again.
+    SecondLap,
+    /// Its consumer takes longer than the broker waits for an ack.
+    AckTimeout,
+    /// The broker cancels its consumer.
+    Cancelled,
+    /// Its handler returns early, past the end.
+    EarlyReturn,
 }
 
 impl Strike {
@@ -75,14 +128,42 @@ impl Strike {
             | Self::QueueFull
             | Self::HalfStored
             | Self::Join
-            | Self::Alarm => None,
+            | Self::Alarm
+            | Self::BrokerKilled
+            | Self::Paused
+            | Self::Unreachable
+            | Self::Unroutable
+            | Self::NoExchange
+            | Self::DieBeforeCommit
+            | Self::DieAfterCommit
+            | Self::DieAfterPublish
+            | Self::DieAfterConfirm
+            | Self::RelayDies
+            | Self::ProducerDies
+            | Self::RedisKilled
+            | Self::RelayDiesBetween
+            | Self::Expire
+            | Self::QueueDeleted
+            | Self::ConsumerDies
+            | Self::BrokerRestarted
+            | Self::DiskLost
+            | Self::Poison
+            | Self::Deploy
+            | Self::Unbound
+            | Self::HeldUp
+            | Self::SecondLap
+            | Self::AckTimeout
+            | Self::Cancelled
+            | Self::EarlyReturn => None,
         }
     }
 
     /// What a ledger says when it has struck.
     pub const fn fact(self) -> Fact {
         match self {
-            Self::KillBeforeCommit | Self::KillAfterCommit => Fact::Killed,
+            Self::KillBeforeCommit
+            | Self::KillAfterCommit
+            | Self::ConsumerDies => Fact::Killed,
             Self::SwallowAck => Fact::AckSwallowed,
             Self::WithholdConfirm => Fact::ConfirmWithheld,
             Self::CutBeforePublish => Fact::CutBeforePublish,
@@ -98,6 +179,30 @@ impl Strike {
             Self::HalfStored => Fact::HalfStored,
             Self::Join => Fact::Joined,
             Self::Alarm => Fact::Alarmed,
+            Self::DieBeforeCommit
+            | Self::DieAfterCommit
+            | Self::DieAfterPublish
+            | Self::DieAfterConfirm
+            | Self::ProducerDies => Fact::ProducerKilled,
+            Self::BrokerKilled => Fact::BrokerKilled,
+            Self::Paused => Fact::Paused,
+            Self::Unreachable => Fact::Unreachable,
+            Self::Unroutable => Fact::Unroutable,
+            Self::NoExchange => Fact::NoExchange,
+            Self::RedisKilled => Fact::RedisKilled,
+            Self::RelayDies | Self::RelayDiesBetween => Fact::RelayKilled,
+            Self::Expire => Fact::Expired,
+            Self::QueueDeleted => Fact::QueueDeleted,
+            Self::BrokerRestarted => Fact::BrokerRestarted,
+            Self::DiskLost => Fact::DiskLost,
+            Self::Poison => Fact::Poisoned,
+            Self::Deploy => Fact::Deployed,
+            Self::Unbound => Fact::Unbound,
+            Self::HeldUp => Fact::HeldUp,
+            Self::SecondLap => Fact::SecondLap,
+            Self::AckTimeout => Fact::AckTimedOut,
+            Self::Cancelled => Fact::Cancelled,
+            Self::EarlyReturn => Fact::EarlyReturn,
         }
     }
 }

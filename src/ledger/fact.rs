@@ -64,7 +64,7 @@ pub enum Fact {
     Repeated,
     /// Fault: somebody replayed it later.
     Replayed,
-    /// Fault: two consumers held a copy of it at the same moment.
+    /// Fault: two held a copy of it at the same moment.
     Met,
     /// Fault: its publishing id was lower than one already confirmed.
     Overtaken,
@@ -84,6 +84,60 @@ pub enum Fact {
     Joined,
     /// Fault: the broker ran short of memory and blocked publishers.
     Alarmed,
+    /// Fault: the broker was killed while it was on the wire.
+    BrokerKilled,
+    /// Fault: the broker stood still, and its sockets stayed open.
+    Paused,
+    /// Fault: the broker could not be reached.
+    Unreachable,
+    /// Fault: its routing key leads to no queue.
+    Unroutable,
+    /// Fault: the exchange it was published to does not exist.
+    NoExchange,
+    /// Fault: the process that produced it was killed.
+    ProducerKilled,
+    /// Fault: the relay that held it died.
+    RelayKilled,
+    /// Fault: Redis was killed while it held it.
+    RedisKilled,
+    /// Fault: its time to live ran out in the queue.
+    Expired,
+    /// Fault: somebody wanted to delete the queue that held it.
+    QueueDeleted,
+    /// Fault: the broker was shut down gracefully, and started again.
+    BrokerRestarted,
+    /// Fault: the node lost its volume.
+    DiskLost,
+    /// Fault: whoever works on it fails, every time.
+    Poisoned,
+    /// Fault: its consumer was stopped for a new version.
+    Deployed,
+    /// Fault: the dead-letter exchange led to no queue.
+    Unbound,
+    /// Fault: a message with a longer delay stood before it.
+    HeldUp,
+    /// Fault: its delay was over, and it would fail again.
+    SecondLap,
+    /// Fault: it took longer than the broker waits for an ack.
+    AckTimedOut,
+    /// Fault: the broker cancelled its consumer.
+    Cancelled,
+    /// Another's ack covered it before it was done.
+    AckedUndone,
+    /// It was acked on another channel than it came on.
+    OtherChannel,
+    /// Fault: its handler returned early, past the end.
+    EarlyReturn,
+
+    /// Its row was committed with the business: it is on disk.
+    Stored,
+    /// Redis took it.
+    Buffered,
+    /// Its confirm did not come in time. It may still come: an answer is
+    /// counted when it is final.
+    TimedOut,
+    /// Its producer sends it no more: marked *failed*.
+    GivenUp,
 }
 
 /// Whoever wants to know what happens to messages while it happens.

@@ -1,4 +1,4 @@
-//! How a scenario's end is told: table, claim, verdict; and in full whatever
+//! How a scenario's end is told: tables, bars, claim, verdict; and in full whatever
 //! was not proven.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use crate::{
 use super::{
     Detail,
     chart::chart,
+    grid::grid,
     layout::{Ink, MARGIN, Page},
     story::Stories,
     table::table,
@@ -48,8 +49,10 @@ pub(super) fn ending(told: &Context, ended: &Ended) -> Vec<String> {
     let sums = table(told.page, ended);
     let charts: Vec<Vec<String>> =
         ended.charts.iter().map(|c| chart(told.page, c)).collect();
+    let grids = ended.grids.iter().map(|g| grid(told.page, g));
     let words = words_after(told, ended, sure);
     let parts: Vec<Vec<String>> = std::iter::once(sums)
+        .chain(grids)
         .chain(charts)
         .filter(|part| !part.is_empty())
         .collect();
@@ -71,7 +74,7 @@ pub(super) fn ending(told: &Context, ended: &Ended) -> Vec<String> {
     lines
 }
 
-/// Free lines before the words, the table and each chart, unless they would
+/// Free lines before the words, each table and each chart, unless they would
 /// push the scenario's head off the screen. What is told in full scrolls
 /// anyway, and so does what is far too long.
 fn free_lines(height: usize, wanted: usize, sure: bool) -> usize {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(crate) use decoupling::{
-    decoupling, halfway, measure, rates, samples, waits,
+    deaths, decoupling, halfway, measure, rates, samples, waits,
 };
 
 /// Gives each event a time.
@@ -252,6 +252,7 @@ pub(crate) fn ended(
         ],
         figures: Vec::new(),
         charts: Vec::new(),
+        grids: Vec::new(),
         right: Some('b'),
         claim: text! {
             en: "The mark outlived the crash, the money did not.",

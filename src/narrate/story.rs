@@ -204,12 +204,30 @@ fn strikes(fact: Fact) -> bool {
             | Fact::Replayed
             | Fact::Met
             | Fact::Overtaken
+            | Fact::BrokerKilled
+            | Fact::Unroutable
+            | Fact::NoExchange
+            | Fact::ProducerKilled
+            | Fact::RelayKilled
+            | Fact::RedisKilled
     )
 }
 
 /// Whether the fault lies between broker and consumer.
 fn on_the_consumer(fact: Fact) -> bool {
     matches!(fact, Fact::Killed | Fact::AckSwallowed | Fact::Met)
+}
+
+/// Whether the broker confirms what is struck so.
+fn confirmed_all_the_same(fact: Fact) -> bool {
+    matches!(
+        fact,
+        Fact::Overtaken
+            | Fact::Unroutable
+            | Fact::Expired
+            | Fact::QueueFull
+            | Fact::QueueDeleted
+    )
 }
 
 /// Where the consumer was struck, that the message had come so far goes
@@ -226,7 +244,11 @@ fn worth_telling(facts: &[(Fact, u64)]) -> Vec<Fact> {
     let dull: &[Fact] = match struck_at_the_consumer {
         true => &[],
         // That it was confirmed all the same is the point.
-        false if facts.iter().any(|(fact, _)| *fact == Fact::Overtaken) => &[],
+        false
+            if facts.iter().any(|(fact, _)| confirmed_all_the_same(*fact)) =>
+        {
+            &[]
+        }
         false => &[Fact::Confirmed, Fact::Unknown],
     };
     let mut left_out = Vec::new();

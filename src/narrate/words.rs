@@ -84,7 +84,11 @@ pub(super) const fn column(column: Column) -> Text {
         Column::Refused => Text::fixed("refused", "已拒绝"),
         Column::Confirmed => Text::fixed("confirmed", "已确认"),
         Column::Attempts => Text::fixed("attempts", "发布次数"),
-        Column::Reported => Text::fixed("undone", "已撤销"),
+        Column::Undone => Text::fixed("undone", "已撤销"),
+        Column::Reported => Text::fixed("reported", "已告警"),
+        Column::Parked => Text::fixed("parked", "转人工"),
+        Column::Returned => Text::fixed("returned", "被退回"),
+        Column::Unknown => Text::fixed("unknown", "未知"),
         Column::Deliveries => Text::fixed("deliveries", "投递次数"),
         Column::Applied => Text::fixed("applied", "已生效"),
         Column::Lost => Text::fixed("LOST", "丢失"),
@@ -114,7 +118,7 @@ pub(super) const fn fact(fact: Fact) -> Text {
         Fact::Unknown => Text::fixed("no answer", "无应答"),
         Fact::Delivered => Text::fixed("delivered", "投递"),
         Fact::Redelivered => Text::fixed("redelivered", "重新投递"),
-        Fact::Parked => Text::fixed("parked", "进死信队列"),
+        Fact::Parked => Text::fixed("parked", "转入人工队列"),
         Fact::Reported => Text::fixed("reported", "已报告失败"),
         Fact::Dropped => Text::fixed("dropped as a duplicate", "发布前去重"),
         Fact::Marked => Text::fixed("marked", "已标记"),
@@ -133,7 +137,7 @@ pub(super) const fn fact(fact: Fact) -> Text {
         }
         Fact::Repeated => Text::fixed("requested again", "客户重复提交"),
         Fact::Replayed => Text::fixed("replayed", "被重放"),
-        Fact::Met => Text::fixed("held by two at once", "两个消费者同时持有"),
+        Fact::Met => Text::fixed("two at once", "两方同时"),
         Fact::Overtaken => Text::fixed("overtaken", "被后号抢先"),
         Fact::Refused => Text::fixed("refused", "被拒绝"),
         Fact::Slowed => Text::fixed("served slowly", "服务变慢"),
@@ -147,6 +151,40 @@ pub(super) const fn fact(fact: Fact) -> Text {
         ),
         Fact::Joined => Text::fixed("somebody joined", "新成员加入"),
         Fact::Alarmed => Text::fixed("memory alarm", "内存告警"),
+        Fact::BrokerKilled => Text::fixed("broker killed", "broker 被杀"),
+        Fact::Paused => Text::fixed("broker paused", "broker 停顿"),
+        Fact::Unreachable => Text::fixed("broker unreachable", "broker 连不上"),
+        Fact::Unroutable => Text::fixed("no queue for its key", "路由不到队列"),
+        Fact::NoExchange => Text::fixed("no such exchange", "交换机不存在"),
+        Fact::ProducerKilled => Text::fixed("producer killed", "生产者被杀"),
+        Fact::RelayKilled => Text::fixed("relay died", "转发进程挂掉"),
+        Fact::RedisKilled => Text::fixed("Redis killed", "Redis 被杀"),
+        Fact::Expired => Text::fixed("expired", "已过期"),
+        Fact::QueueDeleted => Text::fixed("queue.delete", "遇上 queue.delete"),
+        Fact::BrokerRestarted => Text::fixed("broker restarted", "broker 重启"),
+        Fact::DiskLost => Text::fixed("disk lost", "磁盘没了"),
+        Fact::Poisoned => Text::fixed("poison", "毒消息"),
+        Fact::Deployed => Text::fixed("consumer redeployed", "消费者发版"),
+        Fact::Unbound => Text::fixed("no dead-letter queue", "死信无处可去"),
+        Fact::HeldUp => {
+            Text::fixed("behind a longer delay", "被更长的延时挡住")
+        }
+        Fact::SecondLap => Text::fixed("its delay over", "延时到期"),
+        Fact::AckTimedOut => {
+            Text::fixed("past the ack timeout", "超过 ack 时限")
+        }
+        Fact::Cancelled => {
+            Text::fixed("consumer cancelled", "消费者被 broker 取消")
+        }
+        Fact::AckedUndone => Text::fixed("acked, not done", "没做完就被 ack"),
+        Fact::OtherChannel => {
+            Text::fixed("acked on another channel", "在别的 channel 上 ack")
+        }
+        Fact::EarlyReturn => Text::fixed("early return", "提前返回"),
+        Fact::Stored => Text::fixed("stored", "已落库"),
+        Fact::Buffered => Text::fixed("in Redis", "已进 Redis"),
+        Fact::TimedOut => Text::fixed("confirm late", "确认超时"),
+        Fact::GivenUp => Text::fixed("marked failed", "标记为失败"),
     }
 }
 

@@ -33,6 +33,9 @@ pub struct Backoff {
 pub enum Jitter {
     /// Nothing: whoever failed together comes back together.
     None,
+    /// Anything from half of it to the whole: for whoever must not come back
+    /// too soon.
+    Equal,
     /// Anything from no delay at all to the whole of it.
     Full,
 }
@@ -43,6 +46,7 @@ impl Backoff {
         let longest = self.longest(attempt);
         match self.jitter {
             Jitter::None => longest,
+            Jitter::Equal => rng.random_range(longest / 2..=longest),
             Jitter::Full => rng.random_range(Duration::ZERO..=longest),
         }
     }
@@ -135,6 +139,17 @@ mod tests {
     }
 
     #[test]
+    fn equal_jitter_waits_for_half_at_least() {
+        let backoff = backoff(100, 100, Jitter::Equal);
+        let mut retry = Retry::seeded(backoff, 7);
+        let delays: Vec<_> = (0..200).map(|_| retry.next_delay()).collect();
+        assert!(
+            delays.iter().all(|delay| (MS * 50..=MS * 100).contains(delay))
+        );
+        assert!(delays.iter().any(|delay| *delay < MS * 60));
+    }
+
+    #[test]
     fn the_same_seed_gives_the_same_delays() {
         let backoff = backoff(10, 1_000, Jitter::Full);
         let delays = |seed| {
@@ -155,7 +170,7 @@ mod tests {
     }
 
     fn jitters() -> impl Strategy<Value = Jitter> {
-        prop_oneof![Just(Jitter::None), Just(Jitter::Full)]
+        prop_oneof![Just(Jitter::None), Just(Jitter::Equal), Just(Jitter::Full)]
     }
 
     fn attempts() -> impl Strategy<Value = u32> {

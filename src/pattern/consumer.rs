@@ -48,6 +48,17 @@ impl Delivery {
         Ok(())
     }
 
+    /// Says that it cannot be done: the queue hands it to its dead-letter
+    /// exchange, and where it names none, drops it.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn reject(&self) -> Result<(), ConnectionLost> {
+        written(self.acker.reject(BasicRejectOptions { requeue: false }))
+            .await?;
+        Ok(())
+    }
+
     /// Gives it back to the queue.
     ///
     /// # Errors
@@ -55,6 +66,22 @@ impl Delivery {
     pub async fn requeue(&self) -> Result<(), ConnectionLost> {
         let requeue = BasicNackOptions { requeue: true, multiple: false };
         written(self.acker.nack(requeue)).await?;
+        self.witness.saw(self.id, Fact::Requeued);
+        Ok(())
+    }
+
+    /// Says that the work on it failed: it goes back to the queue, and one
+    /// more failure is counted towards a quorum queue's delivery limit. A
+    /// classic queue counts nothing.
+    ///
+    /// That is `basic.reject`: from RabbitMQ 4.3 on, a `basic.nack` gives a
+    /// message back uncounted (rabbitmq-server #15387).
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn failed(&self) -> Result<(), ConnectionLost> {
+        let requeue = BasicRejectOptions { requeue: true };
+        written(self.acker.reject(requeue)).await?;
         self.witness.saw(self.id, Fact::Requeued);
         Ok(())
     }
@@ -69,7 +96,7 @@ pub struct ConnectionLost(String);
 /// lapin (4.12) may never answer.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(500);
 
-async fn written<T>(
+pub(super) async fn written<T>(
     answer: impl Future<Output = lapin::Result<T>>,
 ) -> Result<T, ConnectionLost> {
     match timeout(WRITTEN_WITHIN, answer).await {

@@ -3,7 +3,7 @@
 //! *When:* many messages must not be lost on their way to the broker, and a
 //! round trip for each would take too long. *Cost:* a window of messages is
 //! held in memory and, when the connection is cut, unknown all at once;
-//! messages that are sent again overtake others, so their order is lost.
+//! messages that are sent again come after younger ones: their order is lost.
 //! *Does not protect from:* duplicates, as every publisher that sends again;
 //! and a caller that dies with its window: what must survive that is written
 //! down first (an outbox).
@@ -37,13 +37,13 @@ use std::{
 use lapin::{Channel, types::ShortString};
 use tokio::time::{Instant, sleep};
 
-pub use self::settings::{Resend, Settings, Summary};
+pub use self::settings::{Late, Resend, Settings, Summary};
 use self::{
     link::{CLOSED_WITHIN, Link, Publish, publish},
     window::{Attempt, Window},
 };
 use super::publisher::{Answer, GaveUp, Outgoing, Route};
-use crate::ledger::{Fact, Witness};
+use crate::ledger::{Fact, MessageId, Witness};
 
 /// Publishes along one route, persistent and mandatory, with many publishes
 /// unanswered at a time, and learns the broker's answer to each attempt.
@@ -71,12 +71,26 @@ pub struct PipelinedPublisher {
     summary: Summary,
     finished: bool,
     gave_up: Option<GaveUp>,
+    /// For a caller that keeps the books of each message itself.
+    news: Option<News>,
+}
+
+/// What a caller has not been told yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// Final answers, in the order in which they became final.
+    pub answered: Vec<(MessageId, Answer)>,
+    /// Publishes whose confirm is late.
+    pub late: Vec<MessageId>,
 }
 
 /// A full window is refilled when this part of it is answered.
 const REFILL: usize = 16;
 /// While there is room nobody waits for answers, but they are heard.
 const HEAR_EVERY: Duration = Duration::from_millis(1);
+/// A handshake takes several round trips, and a broker that boots takes its
+/// time over it, however soon a confirm is to be called late.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(5);
 /// Nothing here is timed more finely.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -106,14 +120,46 @@ impl PipelinedPublisher {
             summary: Summary::default(),
             finished: false,
             gave_up: None,
+            news: None,
             settings,
         }
     }
 
+    /// Keeps what becomes of each message for
+    /// [`take_news`](Self::take_news), which then has to be asked for: else
+    /// it piles up.
+    pub fn keeping_news(mut self) -> Self {
+        self.news = Some(News::default());
+        self
+    }
+
     /// Connects now and not at the first publish, for a caller who cannot
-    /// wait then. Nothing is lost where it fails: the publish tries again.
-    pub async fn connect(&mut self) {
-        self.channel().await;
+    /// wait then. Nothing is lost where it fails (`false`): the publish tries
+    /// again.
+    pub async fn connect(&mut self) -> bool {
+        // What was on its way over a connection that has died comes first.
+        while !self.is_connected() && self.window.unanswered() > 0 {
+            self.close();
+            self.news().await;
+        }
+        self.channel().await.is_some()
+    }
+
+    /// Whether it is connected, as far as it knows.
+    pub fn is_connected(&self) -> bool {
+        self.link.as_ref().and_then(Link::channel).is_some()
+    }
+
+    /// What was heard since this was last asked.
+    pub fn take_news(&mut self) -> News {
+        self.news.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Gives the connection up: whatever is on its way is unknown.
+    pub fn give_up(&mut self) {
+        self.close();
+        self.window.give_up();
+        self.hear();
     }
 
     /// Publishes all and sees every one through to its answer.
@@ -185,6 +231,14 @@ impl PipelinedPublisher {
                 output = &mut until => return output,
                 () = self.work() => {}
             }
+        }
+    }
+
+    /// Works until something was heard, at most until the other future ends.
+    pub async fn hear_until<F: Future>(&mut self, until: F) {
+        tokio::select! {
+            _ = until => {}
+            () = self.work() => {}
         }
     }
 
@@ -280,9 +334,10 @@ impl PipelinedPublisher {
         let mut nobody = Context::from_waker(Waker::noop());
         let _ = self.window.poll_hear(&mut nobody);
         if self.patience() == Some(Duration::ZERO) {
-            match self.closing {
-                None => self.close(),
-                Some(_) => self.window.give_up(),
+            match (self.closing, self.settings.late) {
+                (None, Late::GiveUp) => self.close(),
+                (None, Late::Listen) => self.tell_late(),
+                (Some(_), _) => self.window.give_up(),
             }
         }
         if self.window.lost() {
@@ -296,12 +351,26 @@ impl PipelinedPublisher {
         }
     }
 
+    fn tell_late(&mut self) {
+        let timeout = self.settings.confirm_timeout;
+        let Some(by) = self.clock().checked_sub(timeout) else { return };
+        while let Some(late) = self.window.late(by) {
+            self.witness.saw(late, Fact::TimedOut);
+            if let Some(news) = &mut self.news {
+                news.late.push(late);
+            }
+        }
+    }
+
     /// How long the oldest publish may still wait.
     fn patience(&self) -> Option<Duration> {
-        let oldest = self.window.oldest()?;
         let left = match self.closing {
-            Some(since) => CLOSED_WITHIN.checked_sub(since.elapsed()),
-            None => oldest
+            Some(since) if self.window.unanswered() > 0 => {
+                CLOSED_WITHIN.checked_sub(since.elapsed())
+            }
+            _ => self
+                .window
+                .oldest()?
                 .saturating_add(self.settings.confirm_timeout)
                 .checked_sub(self.clock()),
         };
@@ -326,6 +395,9 @@ impl PipelinedPublisher {
     fn tell(&mut self, attempt: Attempt, answer: Answer) {
         self.witness.saw(attempt.message.id, answer.fact());
         self.summary.count(answer);
+        if let Some(news) = &mut self.news {
+            news.answered.push((attempt.message.id, answer));
+        }
         let resend = match answer {
             Answer::Confirmed => return self.settings.pressure.confirmed(),
             Answer::Nacked => {
@@ -352,7 +424,10 @@ impl PipelinedPublisher {
                 if resend != Resend::Never {
                     self.gave_up.get_or_insert_with(|| left.clone());
                 }
-                self.summary.left.push(left);
+                // Whoever hears the news has heard it.
+                if self.news.is_none() {
+                    self.summary.left.push(left);
+                }
             }
         }
     }
@@ -368,8 +443,8 @@ impl PipelinedPublisher {
             return None;
         }
         let Settings { confirm_timeout, pressure, .. } = &self.settings;
-        self.link =
-            Link::keep_trying(&self.uri, *confirm_timeout, pressure).await;
+        let within = (*confirm_timeout).max(CONNECTED_WITHIN);
+        self.link = Link::keep_trying(&self.uri, within, pressure).await;
         self.link.as_ref().and_then(Link::channel)
     }
 }

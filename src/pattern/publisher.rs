@@ -16,7 +16,7 @@ use lapin::{
     message::BasicReturnMessage,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::backoff::{Backoff, Jitter};
 use crate::ledger::{Fact, MessageId, Witness};
@@ -141,7 +141,7 @@ impl ConfirmingPublisher {
 
     /// One attempt.
     pub async fn publish(&mut self, message: &Outgoing) -> Answer {
-        let answers = self.attempt(std::slice::from_ref(message)).await;
+        let answers = self.publish_batch(std::slice::from_ref(message)).await;
         answers.first().copied().unwrap_or(Answer::Unknown)
     }
 
@@ -192,7 +192,7 @@ impl ConfirmingPublisher {
             if batch.is_empty() {
                 return Ok(());
             }
-            let answers = self.attempt(&batch).await;
+            let answers = self.publish_batch(&batch).await;
             for (message, answer) in batch.iter().zip(answers) {
                 if answer != Answer::Confirmed {
                     self.publish_until_confirmed(message, attempts).await?;
@@ -201,12 +201,12 @@ impl ConfirmingPublisher {
         }
     }
 
-    /// One attempt for each, pipelined. Returns are matched by message id,
-    /// not by confirm: in lapin 4.12 a return can ride on another's confirm.
-    async fn attempt(&mut self, batch: &[Outgoing]) -> Vec<Answer> {
-        for message in batch {
-            self.witness.saw(message.id, Fact::Sent);
-        }
+    /// One attempt for each, pipelined. Given up half way (a timeout, a task
+    /// that is aborted), all of them are unknown. Returns are matched by
+    /// message id, not by confirm: in lapin 4.12 a return can ride on
+    /// another's confirm.
+    pub async fn publish_batch(&mut self, batch: &[Outgoing]) -> Vec<Answer> {
+        let sent = Unanswered::sent(self.witness.clone(), batch);
         let answers = match self.channel().await {
             Some(channel) => self.attempt_on(&channel, batch).await,
             None => vec![Answer::Unknown; batch.len()],
@@ -214,9 +214,7 @@ impl ConfirmingPublisher {
         if answers.contains(&Answer::Unknown) {
             self.link = None;
         }
-        for (message, answer) in batch.iter().zip(&answers) {
-            self.witness.saw(message.id, answer.fact());
-        }
+        sent.answered(&answers);
         answers
     }
 
@@ -239,11 +237,14 @@ impl ConfirmingPublisher {
             ));
         }
         let sent = join_all(publishes).await;
+        // One for all: a broker that answers nothing is not waited for once
+        // a message.
+        let until = Instant::now() + self.confirm_timeout;
         let mut returned = Vec::new();
         let mut answers = Vec::with_capacity(batch.len());
         for publish in sent {
             let confirmation = match publish {
-                Ok(confirm) => timeout(self.confirm_timeout, confirm).await,
+                Ok(confirm) => timeout_at(until, confirm).await,
                 Err(error) => Ok(Err(error)),
             };
             answers.push(match confirmation {
@@ -278,6 +279,38 @@ impl ConfirmingPublisher {
         }
         self.link = Link::keep_trying(&self.uri, self.confirm_timeout).await;
         self.link.as_ref().map(|link| link.channel.clone())
+    }
+}
+
+/// Attempts without an answer. Whoever stops waiting for it does not know,
+/// and the witness has to be told.
+struct Unanswered<'a> {
+    witness: Arc<dyn Witness>,
+    batch: &'a [Outgoing],
+}
+
+impl<'a> Unanswered<'a> {
+    fn sent(witness: Arc<dyn Witness>, batch: &'a [Outgoing]) -> Self {
+        for message in batch {
+            witness.saw(message.id, Fact::Sent);
+        }
+        Self { witness, batch }
+    }
+
+    fn answered(mut self, answers: &[Answer]) {
+        for (message, answer) in
+            std::mem::take(&mut self.batch).iter().zip(answers)
+        {
+            self.witness.saw(message.id, answer.fact());
+        }
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        for message in self.batch {
+            self.witness.saw(message.id, Answer::Unknown.fact());
+        }
     }
 }
 

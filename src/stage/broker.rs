@@ -77,6 +77,14 @@ rabbitmq_top|rabbitmq_tracing|rabbitmq_trust_store|rabbitmq_prometheus|prometheu
 eetcd|gun|jose|base64url";
 
 const PLUGINS: &str = "/dev/shm/plugins";
+/// Queues that are neither durable nor exclusive are shown, and upstream's 4.3
+/// refuses them unless it is told not to (documentation, "Deprecated
+/// Features"). Not in `rabbitmq.conf`: 3.x does not start with a key that it
+/// does not know, and does not mind a term.
+const ADVANCED: &str = "[{rabbit,[{permit_deprecated_features,\
+#{transient_nonexcl_queues => true}}]}].";
+/// The entry point gives it to the broker's user.
+const COOKIE: &str = "/var/lib/rabbitmq/.erlang.cookie";
 const READY_WITHIN: Duration = Duration::from_secs(90);
 const PROBE_EVERY: Duration = Duration::from_millis(25);
 
@@ -92,14 +100,24 @@ impl Broker {
         name: &str,
         hear: Hear<'_>,
     ) -> Result<Self, Problem> {
+        Self::start_as(engine, image, name, &Identity::alone(), hear).await
+    }
+
+    /// The same, with a name, a user and peers that somebody else has chosen.
+    pub(super) async fn start_as(
+        engine: &Engine,
+        image: &Image,
+        name: &str,
+        identity: &Identity,
+        hear: Hear<'_>,
+    ) -> Result<Self, Problem> {
         let began = Instant::now();
         hear(News::Awaiting(
             text! { en: "the broker to answer", zh: "broker 应答" },
             Some(READY_WITHIN),
         ));
-        let (user, password) =
-            ("lab".to_owned(), format!("{:016x}", rand::random::<u64>()));
-        let request = |ports| request(image, &user, &password, ports);
+        let Identity { user, password, .. } = identity.clone();
+        let request = |ports| request(image, identity, ports);
         let (container, ports) = engine.start_on_ports(name, request).await?;
         let amqp = SocketAddr::from((Ipv4Addr::LOCALHOST, ports[0]));
         let uri = format!("amqp://{user}:{password}@{amqp}/%2f");
@@ -171,17 +189,54 @@ impl Broker {
     }
 }
 
+/// Who a node is: its host's name, its user, and its peers.
+#[derive(Clone)]
+pub(super) struct Identity {
+    /// The name of its host; its node is `rabbit@` that. No dot in it, else
+    /// it would want long names.
+    pub host: String,
+    /// The user that is made.
+    pub user: String,
+    /// Their password.
+    pub password: String,
+    /// The secret that the nodes of a cluster share.
+    pub cookie: String,
+    /// Further lines of `rabbitmq.conf`.
+    pub conf: String,
+}
+
+impl Identity {
+    /// A node without peers.
+    fn alone() -> Self {
+        Self::of_host("broker")
+    }
+
+    /// A node on this host, with secrets of its own.
+    pub fn of_host(host: &str) -> Self {
+        let secret = || format!("{:016x}", rand::random::<u64>());
+        Self {
+            host: host.to_owned(),
+            user: "lab".to_owned(),
+            password: secret(),
+            cookie: secret(),
+            conf: String::new(),
+        }
+    }
+}
+
 fn request(
     image: &Image,
-    user: &str,
-    password: &str,
+    identity: &Identity,
     ports: [u16; 3],
 ) -> testcontainers::ContainerRequest<GenericImage> {
-    let conf = "loopback_users = none\n\
-                log.console = true\n\
-                log.console.level = info\n\
-                log.file = false\n\
-                load_definitions = /etc/rabbitmq/definitions.json\n";
+    let Identity { host, user, password, cookie, conf } = identity;
+    let conf = format!(
+        "loopback_users = none\n\
+         log.console = true\n\
+         log.console.level = info\n\
+         log.file = false\n\
+         load_definitions = /etc/rabbitmq/definitions.json\n{conf}"
+    );
     // With definitions of our own the broker makes no guest.
     let definitions = json!({
         "users": [{ "name": user, "password": password, "tags": "administrator" }],
@@ -195,8 +250,10 @@ fn request(
     let boot = format!(
         "set -e; cd /etc/rabbitmq; printf %s \"$LAB_CONF\" > rabbitmq.conf; \
          printf %s \"$LAB_DEFINITIONS\" > definitions.json; \
+         printf %s '{ADVANCED}' > advanced.config; \
+         printf %s \"$LAB_COOKIE\" > {COOKIE}; chmod 400 {COOKIE}; \
          echo '[rabbitmq_management,rabbitmq_stream].' > enabled_plugins; \
-         unset LAB_CONF LAB_DEFINITIONS; mkdir -p {PLUGINS}; for f in /opt/rabbitmq/plugins/*; do b=${{f##*/}}; \
+         unset LAB_CONF LAB_DEFINITIONS LAB_COOKIE; mkdir -p {PLUGINS}; for f in /opt/rabbitmq/plugins/*; do b=${{f##*/}}; \
          case ${{b%%-[0-9]*}} in {LEFT_OUT}) ;; *) cp -r \"$f\" {PLUGINS}/;; esac; done; \
          exec docker-entrypoint.sh rabbitmq-server"
     );
@@ -206,9 +263,10 @@ fn request(
         .with_exposed_port(15672.tcp())
         .with_exposed_port(5552.tcp())
         .with_wait_for(WaitFor::Nothing)
-        .with_hostname("broker")
+        .with_hostname(host)
         .with_env_var("RABBITMQ_PLUGINS_DIR", PLUGINS)
         .with_env_var("LAB_CONF", conf)
+        .with_env_var("LAB_COOKIE", cookie)
         .with_env_var("LAB_DEFINITIONS", definitions.to_string())
         .with_cmd(["sh", "-c", &boot])
         .with_host_config_modifier(move |host| {

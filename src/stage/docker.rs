@@ -7,9 +7,13 @@ use std::{
     time::Duration,
 };
 
+use futures::TryStreamExt;
 use testcontainers::{
     ContainerAsync, ContainerRequest, GenericImage, ImageExt,
-    bollard::{Docker, models::NetworkCreateRequest},
+    bollard::{
+        Docker, models::NetworkCreateRequest,
+        query_parameters::DownloadFromContainerOptionsBuilder,
+    },
     core::{CmdWaitFor, ExecCommand, client::docker_client_instance},
     runners::AsyncRunner,
 };
@@ -240,6 +244,25 @@ impl Engine {
         }
         let ports = ports::free()?;
         Ok((self.start(name, request(ports)).await?, ports))
+    }
+
+    /// A file of a container, or a directory with all that is in it: the
+    /// bytes of a tar archive. The container may have stopped.
+    ///
+    /// # Errors
+    /// What Docker says.
+    pub async fn archive(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> Result<Vec<u8>, Problem> {
+        let path = DownloadFromContainerOptionsBuilder::new().path(path);
+        self.docker()
+            .download_from_container(container, Some(path.build()))
+            .map_ok(|part| part.to_vec())
+            .try_concat()
+            .await
+            .map_err(|e| failed(&e))
     }
 
     /// Removes one container with its volumes, before the run ends.

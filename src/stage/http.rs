@@ -93,6 +93,49 @@ impl Management {
             .map_err(|e| refused(&e))
     }
 
+    /// The names of the nodes that this one counts as running, itself too.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub async fn running(&self) -> Result<Vec<String>, Problem> {
+        let nodes = self.get("/api/nodes").await.map_err(|e| refused(&e))?;
+        let nodes = nodes.as_array().map(Vec::as_slice).unwrap_or_default();
+        let running = nodes.iter().filter(|node| node["running"] == true);
+        let names = running.filter_map(|node| node["name"].as_str());
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    /// Sets a policy on the queues of this name. The inner error is the
+    /// broker's reason not to: it knows what a policy may say.
+    ///
+    /// # Errors
+    /// When the API does not answer.
+    pub async fn set_policy(
+        &self,
+        vhost: &str,
+        queue: &str,
+        definition: Value,
+    ) -> Result<Result<(), String>, Problem> {
+        let url = format!("{}/api/policies/{vhost}/{queue}", self.url);
+        let policy = json!({
+            "pattern": format!("^{}$", queue.replace('.', "\\.")),
+            "definition": definition,
+            "apply-to": "queues",
+        });
+        let request = self.agent.put(url);
+        let request = request.header("authorization", &self.authorization);
+        let request = request.config().http_status_as_error(false).build();
+        let set = blocking(move || {
+            let mut answer = request.send_json(policy)?;
+            if answer.status().is_success() {
+                return Ok(Ok(()));
+            }
+            let told: Value = answer.body_mut().read_json()?;
+            Ok(Err(told["reason"].as_str().unwrap_or_default().to_owned()))
+        });
+        set.await.map_err(|e| refused(&e))
+    }
+
     async fn get(&self, path: &str) -> Result<Value, ureq::Error> {
         let request = self.agent.get(format!("{}{path}", self.url));
         let request = request.header("authorization", &self.authorization);

@@ -29,6 +29,8 @@ use crate::{
 
 const SCRIPT: &str = include_str!("../../images/lab-image");
 const TABLE: &str = include_str!("../../images/images.tsv");
+const DOCKERFILE: &str = include_str!("../../images/tools/Dockerfile");
+const MAIL_SINK: &str = include_str!("../../images/tools/mail-sink");
 /// Building takes about 20 s, pulling as long as the line takes.
 const LIMIT: Duration = Duration::from_secs(900);
 
@@ -77,7 +79,8 @@ impl Image {
 pub struct Row {
     /// What the lab calls it.
     pub name: &'static str,
-    /// The official image.
+    /// The official image; of the helper, which has none, what its
+    /// Dockerfile makes.
     pub official: &'static str,
     /// The one built from Debian packages.
     pub ours: &'static str,
@@ -111,23 +114,8 @@ pub async fn resolve(
         }
         Reference::Named(name) => name,
     };
-    let variable = variable(name);
-    if let Ok(reference) = std::env::var(&variable)
-        && !reference.is_empty()
-    {
-        let instead = text! {
-            en: "or take the lab's own: unset {variable}",
-            zh: "或使用实验室自带的：unset {variable}",
-            variable = variable
-        };
-        return own(engine, &reference, instead).await;
-    }
-    if let Some(row) = table().find(|row| row.name == name) {
-        for reference in [row.official, row.ours] {
-            if is_here(engine, reference).await? {
-                return Ok(Image::new(reference, "present"));
-            }
-        }
+    if let Some(image) = at_hand(engine, name).await? {
+        return Ok(image);
     }
     hear(News::Awaiting(
         text! {
@@ -148,6 +136,37 @@ pub async fn resolve(
             name = name
         })),
     }
+}
+
+/// The image of this name in the table, if it is here already: nothing is
+/// pulled or built.
+///
+/// # Errors
+/// A [`Problem`] where the environment names an image that is not here, or
+/// what Docker says.
+pub async fn at_hand(
+    engine: &Engine,
+    name: &str,
+) -> Result<Option<Image>, Problem> {
+    let variable = variable(name);
+    if let Ok(reference) = std::env::var(&variable)
+        && !reference.is_empty()
+    {
+        let instead = text! {
+            en: "or take the lab's own: unset {variable}",
+            zh: "或使用实验室自带的：unset {variable}",
+            variable = variable
+        };
+        return own(engine, &reference, instead).await.map(Some);
+    }
+    if let Some(row) = table().find(|row| row.name == name) {
+        for reference in [row.official, row.ours] {
+            if is_here(engine, reference).await? {
+                return Ok(Some(Image::new(reference, "present")));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Runs `images/lab-image` with these arguments; its news are heard, its
@@ -255,10 +274,17 @@ impl Drop for StopPolitely {
 
 fn unpack() -> io::Result<tempfile::TempDir> {
     let home = tempfile::Builder::new().prefix("rmq-lab-images-").tempdir()?;
-    fs::write(home.path().join("images.tsv"), TABLE)?;
-    let path = home.path().join("lab-image");
-    fs::write(&path, SCRIPT)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    let tools = home.path().join("tools");
+    fs::create_dir(&tools)?;
+    for (path, content, mode) in [
+        (home.path().join("images.tsv"), TABLE, 0o644),
+        (home.path().join("lab-image"), SCRIPT, 0o755),
+        (tools.join("Dockerfile"), DOCKERFILE, 0o644),
+        (tools.join("mail-sink"), MAIL_SINK, 0o755),
+    ] {
+        fs::write(&path, content)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+    }
     Ok(home)
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{Client, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
 use testcontainers::{
     GenericImage, ImageExt,
     core::{IntoContainerPort, WaitFor},
@@ -37,6 +37,7 @@ pub struct Redis {
 }
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 impl Redis {
     /// Starts a Redis named `name` and waits until it answers a PING.
@@ -107,7 +108,30 @@ impl Redis {
     /// # Errors
     /// What Redis says.
     pub async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
-        self.client.get_multiplexed_async_connection().await
+        // The crate gives up after half a second: an fsync on a busy disk
+        // takes longer, and then nobody knows whether it was written.
+        let patient = AsyncConnectionConfig::new()
+            .set_response_timeout(Some(ANSWERS_WITHIN));
+        self.client.get_multiplexed_async_connection_with_config(&patient).await
+    }
+
+    /// Whether all that it has answered for is written to its append-only
+    /// file, fsynced or not: a write waits while a background fsync is slow
+    /// (Redis documentation, "Redis latency problems troubleshooting", on
+    /// `appendfsync everysec`). True where there is no such file.
+    ///
+    /// # Errors
+    /// What Redis says.
+    pub async fn has_written(&self) -> redis::RedisResult<bool> {
+        let mut connection = self.connect().await?;
+        let info: String = redis::cmd("INFO")
+            .arg("persistence")
+            .query_async(&mut connection)
+            .await?;
+        let buffered = info
+            .lines()
+            .find_map(|line| line.strip_prefix("aof_buffer_length:"));
+        Ok(buffered.is_none_or(|length| length.trim() == "0"))
     }
 
     /// Waits until Redis answers a PING, and returns the connection.

@@ -32,7 +32,8 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-fn on_an_engine(
+/// A trial that does as it likes on an engine, and leaves nothing behind.
+pub fn on_an_engine(
     name: &str,
     act: impl AsyncFnOnce(&Engine) -> Result<(), Failed> + Send + 'static,
 ) -> Trial {
@@ -55,7 +56,8 @@ const SOON: Duration = Duration::from_secs(1);
 const BOOT: Duration = Duration::from_secs(60);
 
 async fn each_strikes_and_is_lifted(engine: &Engine) -> Result<(), Failed> {
-    let wanted = Wanted { broker: BrokerChoice::Four, redis: false };
+    let wanted =
+        Wanted { broker: BrokerChoice::Four, redis: false, mail: false };
     let stage = Stage::up(engine, &wanted, &|_| {}).await.map_err(told)?;
     let (broker, container) = (&stage.broker, stage.broker.container());
     let name = "broker";
@@ -114,10 +116,10 @@ async fn a_taken_port_is_chosen_anew(engine: &Engine) -> Result<(), Failed> {
     expect("both run", both)
 }
 
-fn expect(what: &str, is_so: bool) -> Result<(), Failed> {
+pub fn expect(what: &str, is_so: bool) -> Result<(), Failed> {
     is_so.then_some(()).ok_or_else(|| format!("not so: {what}").into())
 }
 
-fn told(problem: Problem) -> Failed {
+pub fn told(problem: Problem) -> Failed {
     format!("{problem:?}").into()
 }

@@ -7,7 +7,7 @@ use libtest_mimic::{Failed, Trial};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 pub fn trials() -> Vec<Trial> {
-    ["rabbitmq-4", "redis"]
+    ["rabbitmq-4", "redis", "tools"]
         .map(|name| {
             Trial::test(
                 format!("image::{name}_keeps_the_contract"),

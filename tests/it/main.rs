@@ -15,14 +15,20 @@
               with, and what is left behind is told"
 )]
 
+mod buffer;
 mod catalogue;
 mod cli;
+mod clusters;
 mod faults;
 mod images;
+mod mail;
+mod producers;
+mod relay;
 mod shared;
 mod signals;
 mod verdicts;
 mod wire;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -31,7 +37,20 @@ use shared::Brokers;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    // A demo may have started this binary as a process of its own.
+    if let Some(ended) = rmq_lab::demos::asked() {
+        return ended.map_or_else(
+            |problem| {
+                eprintln!("{problem}");
+                problem.exit.into()
+            },
+            |()| ExitCode::SUCCESS,
+        );
+    }
+    let mut arguments = Arguments::from_args();
+    // Trials wait for brokers most of the time.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads.get_or_insert(cores + 1);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
         .enable_all()
@@ -41,9 +60,15 @@ fn main() -> ExitCode {
     let trials: Vec<Trial> = [
         catalogue::trials(&brokers),
         verdicts::trials(&brokers),
+        buffer::trials(&brokers),
         wire::trials(&brokers),
+        relay::trials(&brokers),
+        worker::trials(&brokers),
         images::trials(),
         faults::trials(),
+        clusters::trials(),
+        mail::trials(),
+        producers::trials(),
         cli::trials(),
         signals::trials(),
     ]

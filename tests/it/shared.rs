@@ -151,7 +151,8 @@ impl Brokers {
         cell.get_or_try_init(|| async {
             let engine = Engine::connect(RunId::random()).await?;
             let _ = reap::remove_orphans(engine.docker()).await;
-            let wanted = Wanted { broker, redis: true };
+            let mail = all().any(|entry| entry.scenario.needs.mail);
+            let wanted = Wanted { broker, redis: true, mail };
             match Stage::up(&engine, &wanted, &|_| {}).await {
                 Ok(stage) => Ok(Arc::new(stage)),
                 Err(problem) => {

@@ -42,7 +42,7 @@ pub fn trials() -> Vec<Trial> {
             })
         })
         .collect();
-    let others: [(&str, Story); 7] = [
+    let others: [(&str, Story); 9] = [
         ("ctrl_c_before_it_can_listen", ctrl_c_at_once),
         ("ctrl_c_while_an_image_is_pulled", ctrl_c_in_a_pull),
         ("a_second_ctrl_c_stops_no_cleaning", ctrl_c_twice),
@@ -58,6 +58,8 @@ pub fn trials() -> Vec<Trial> {
         }),
         ("what_a_sigkill_leaves_goes_at_the_next_start", killed),
         ("two_demos_at_once_do_not_disturb_each_other", two_at_once),
+        ("ctrl_c_leaves_no_producer", || producers_go_by("INT")),
+        ("a_sigkill_leaves_no_producer", || producers_go_by("KILL")),
     ];
     trials.extend(
         others.map(|(name, trial)| {
@@ -347,4 +349,36 @@ fn two_at_once() -> Result<(), Failed> {
     let (one, other) = (Lab::scenario()?, Lab::scenario()?);
     one.proves()?;
     Ok(other.proves()?)
+}
+
+/// A demo that starts processes of its own is ended while one is there.
+fn producers_go_by(name: &str) -> Result<(), Failed> {
+    let mut lab = Lab::demo("producer-loss/dual-write", &[])?;
+    lab.running.until("a kill", SOON, is("struck"))?;
+    let state = lab.state.path().to_string_lossy().into_owned();
+    let own = || with_in_their_environment(&state);
+    // The lab itself, and a producer.
+    if !comes_true(|| own().len() > 1) {
+        return Err("it has no producer".into());
+    }
+    lab.running.signal(name)?;
+    let ended = lab.running.end(GONE_WITHIN)?;
+    let gone = comes_true(|| own().is_empty());
+    // What a SIGKILL leaves on the engine goes.
+    Command::new(binary()).arg("clean").output()?;
+    match gone {
+        true => Ok(()),
+        false => Err(told(&ended, &format!("left: {:?}", own())).into()),
+    }
+}
+
+/// Soon, or not at all.
+fn comes_true(is_so: impl Fn() -> bool) -> bool {
+    (0..500).any(|_| {
+        let so = is_so();
+        if !so {
+            sleep(Duration::from_millis(10));
+        }
+        so
+    })
 }

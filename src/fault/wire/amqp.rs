@@ -37,6 +37,7 @@ pub(super) enum Method<'a> {
     Consume { consumer: &'a [u8], no_ack: bool, no_wait: bool },
     ConsumeOk { consumer: &'a [u8] },
     Cancel { consumer: &'a [u8] },
+    CancelOk,
     Get { no_ack: bool },
     GetOk { tag: u64 },
     GetEmpty,
@@ -106,6 +107,7 @@ fn basic(id: u16, mut f: Fields<'_>) -> Option<Method<'_>> {
         }
         21 => Method::ConsumeOk { consumer: f.short_string()? },
         30 => Method::Cancel { consumer: f.short_string()? },
+        31 => Method::CancelOk,
         40 => Method::Publish,
         50 => Method::Return,
         60 => Method::Deliver { consumer: f.short_string()?, tag: f.u64()? },

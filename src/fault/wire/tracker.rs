@@ -400,6 +400,7 @@ fn delivery_method(channel: &mut Channel, method: Method<'_>, book: &mut Book) {
             channel.get_ok(tag);
         }
         Method::GetEmpty => channel.get_empty(),
+        Method::CancelOk => book.traffic.cancelled += 1,
         Method::Return => {
             book.traffic.returns += 1;
             channel.returned();

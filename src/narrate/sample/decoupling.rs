@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     event::{
-        Bar, BarGroup, Chart, Column, Ended, Event, Figure, Gauge, Stamped,
-        Unit, Verdict, WayName, WayResult,
+        Bar, BarGroup, Chart, Column, Ended, Event, Figure, Gauge, Grid,
+        GridRow, Stamped, Unit, Verdict, WayName, WayResult,
     },
     ledger::{Counts, Fact, Noun},
     text,
@@ -128,6 +128,30 @@ pub(crate) fn rates() -> Chart {
     }
 }
 
+/// What is lost by whom, when who dies.
+pub(crate) fn deaths() -> Grid {
+    let row = |name, cells: [u32; 3]| GridRow {
+        name,
+        cells: cells.map(|lost| Text::same(lost.to_string())).to_vec(),
+    };
+    Grid {
+        title: text! { en: "Lost of 60 orders", zh: "60 个订单中丢失" },
+        columns: vec![
+            text! { en: "producer dies", zh: "生产者死亡" },
+            text! { en: "Redis dies", zh: "Redis 死亡" },
+            text! { en: "broker dies", zh: "broker 死亡" },
+        ],
+        rows: vec![
+            row(text! { en: "table first", zh: "先落库" }, [0, 0, 0]),
+            row(
+                text! { en: "Redis without AOF", zh: "Redis 不开 AOF" },
+                [0, 60, 0],
+            ),
+            row(text! { en: "memory", zh: "内存" }, [60, 0, 0]),
+        ],
+    }
+}
+
 fn verdict() -> Ended {
     let ways = [
         (WayName::Naive, came_to(289, 412.3)),
@@ -205,6 +229,7 @@ pub(crate) fn measure() -> Ended {
         scenario: "window".into(),
         columns: Vec::new(),
         charts: vec![rates()],
+        grids: vec![deaths()],
         ways: [(WayName::Measure, measured)].into(),
         ..verdict()
     }

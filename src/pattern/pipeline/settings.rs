@@ -14,10 +14,11 @@ use crate::pattern::{
 pub struct Settings {
     /// Publishes without an answer at a time, at most.
     pub window: usize,
-    /// A publish that is not answered for so long is unknown, and its
-    /// connection is given up. Time in which the broker blocks does not
-    /// count.
+    /// A publish that is not answered for so long is late. Time in which the
+    /// broker blocks does not count.
     pub confirm_timeout: Duration,
+    /// What is done about a late one.
+    pub late: Late,
     /// What publishers to this broker share.
     pub pressure: Pressure,
     /// What is done about a nacked message. A returned one is not sent
@@ -34,11 +35,24 @@ impl Default for Settings {
         Self {
             window: 1_000,
             confirm_timeout: Duration::from_secs(10),
+            late: Late::GiveUp,
             pressure: Pressure::default(),
             nacked: Resend::UntilConfirmed { attempts: 10 },
             unknown: Resend::UntilConfirmed { attempts: 10 },
         }
     }
+}
+
+/// What is done about a publish whose confirm is late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// It is unknown, and its connection is given up, so that no answer comes
+    /// any more.
+    GiveUp,
+    /// It is told, and listened for: while the connection lives, what was
+    /// written to it is on its way, and an answer may still come. For a
+    /// caller that decides by itself when to give up.
+    Listen,
 }
 
 /// Whether a message is sent again.

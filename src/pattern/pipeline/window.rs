@@ -45,6 +45,8 @@ pub(super) struct Window<C> {
     heard: VecDeque<Waiting>,
     returned: Vec<MessageId>,
     lost: bool,
+    /// So many of the oldest were said to be late.
+    late: usize,
     /// Answered: what they were made of can be used again.
     spare: Vec<C>,
 }
@@ -72,6 +74,7 @@ impl<C: Future<Output = Heard> + Unpin> Window<C> {
             heard: VecDeque::with_capacity(size),
             returned: Vec::new(),
             lost: false,
+            late: 0,
             spare: Vec::with_capacity(size),
         }
     }
@@ -99,9 +102,26 @@ impl<C: Future<Output = Heard> + Unpin> Window<C> {
         self.on_their_way.is_empty() && self.heard.is_empty()
     }
 
-    /// When the oldest unanswered publish was sent.
+    /// When the oldest unanswered publish was sent, of those that are not
+    /// late.
     pub fn oldest(&self) -> Option<Duration> {
-        self.on_their_way.front().map(|oldest| oldest.sent)
+        self.on_their_way.get(self.late).map(|oldest| oldest.sent)
+    }
+
+    /// The next publish that was sent by then and is still not answered: each
+    /// is late once.
+    pub fn late(&mut self, by: Duration) -> Option<MessageId> {
+        loop {
+            let next = self.on_their_way.get(self.late)?;
+            if next.sent > by {
+                return None;
+            }
+            self.late += 1;
+            // Its answer is here, and waits for that of an older one.
+            if next.here.is_none() {
+                return Some(next.attempt.message.id);
+            }
+        }
     }
 
     /// Reads the answers that are here. Ready when there was one.
@@ -150,6 +170,7 @@ impl<C: Future<Output = Heard> + Unpin> Window<C> {
 
     fn hear(&mut self, heard: Heard) {
         let Some(oldest) = self.on_their_way.pop_front() else { return };
+        self.late = self.late.saturating_sub(1);
         self.returned.extend(heard.returned);
         self.lost |= heard.answer == Answer::Unknown;
         self.spare.push(oldest.confirm);

@@ -95,6 +95,31 @@ fn an_answer_is_final_when_all_that_was_on_its_way_is_heard() {
 }
 
 #[test]
+fn a_publish_is_late_once_and_may_still_be_answered() {
+    let (mut window, mut answers) = window(3);
+    say(&mut answers, 2, ack());
+    let mut nobody = Context::from_waker(Waker::noop());
+    window.on_their_way[1].ask(&mut nobody);
+    let late = |window: &mut Window<Fake>| {
+        let next = || Some(window.late(Duration::ZERO)?.number);
+        std::iter::from_fn(next).collect::<Vec<_>>()
+    };
+    assert_eq!(late(&mut window), [1, 3]);
+    assert!(late(&mut window).is_empty());
+    assert_eq!(window.oldest(), None);
+    let last = push(&mut window, 4);
+    assert_eq!(window.oldest(), Some(Duration::ZERO));
+    say(&mut answers, 1, ack());
+    say(&mut answers, 3, ack());
+    hear(&mut window);
+    assert_eq!(late(&mut window), [4]);
+    assert!(last.send(ack()).is_ok());
+    hear(&mut window);
+    let all = [1, 2, 3, 4].map(|number| (number, Answer::Confirmed));
+    assert_eq!(taken(&mut window), all);
+}
+
+#[test]
 fn a_return_that_rides_on_a_later_confirm_finds_its_message() {
     let (mut window, mut answers) = window(3);
     say(&mut answers, 1, ack());

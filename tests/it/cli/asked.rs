@@ -26,6 +26,7 @@ const NOT_OURS: &[&str] = &[
     "NO_COLOR",
     "RMQ_LAB_IMAGE_RABBITMQ_4",
     "RMQ_LAB_IMAGE_REDIS",
+    "RMQ_LAB_IMAGE_TOOLS",
     "RUST_LOG",
     "TERM",
 ];

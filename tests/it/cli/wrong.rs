@@ -58,6 +58,19 @@ fn names() -> Vec<Trial> {
             .says_on_stderr("error: no image \"rabitmq\"\n")
             .and("  help: there are rabbitmq-4, rabbitmq-3,")
             .named("an_unknown_image_brings_those_there_are"),
+        refused("__producer")
+            .says_on_stderr("error: __producer expects a task from the lab")
+            .and("stdin: nothing came\n  help: it is a producer that the lab")
+            .named("a_producer_without_a_lab_says_what_it_is"),
+        refused("__producer")
+            .through(["sh", "-c", "echo hello | \"$0\" \"$@\""])
+            .says_on_stderr("stdin: expected value at line 1 column 1\n")
+            .named("a_producer_takes_no_task_that_it_cannot_read"),
+        Asked::to("__producer")
+            .exits(64)
+            .at_a_terminal(80)
+            .says("error: __producer expects a task from the lab")
+            .named("a_producer_does_not_wait_for_somebody_to_type"),
     ]
 }
 

@@ -1,0 +1,133 @@
+//! A cluster of brokers that find each other.
+//!
+//! All nodes start at once and form the cluster by peer discovery from a list
+//! (`classic_config`). None may wait for the first: on RabbitMQ 4.3 a seed
+//! that is alone took 100 s (seen). The cluster stands when every node counts
+//! all others as running, and not before.
+//!
+//! Source: RabbitMQ documentation, "Cluster Formation and Peer Discovery",
+//! section "Config File Peer Discovery Backend"; "Net Tick Time".
+
+use std::time::{Duration, Instant};
+
+use futures::future::try_join_all;
+use tokio::time::sleep;
+
+use super::{Broker, Engine, Hear, News, broker::Identity, image::Image};
+use crate::{problem::Problem, text};
+
+/// Brokers that are nodes of one cluster.
+pub struct Cluster {
+    /// The nodes, in the order of their names.
+    pub nodes: Vec<Broker>,
+    /// From the first container to the last node that counts all others.
+    pub took: Duration,
+}
+
+/// A node that does not answer for so long is taken for dead by the others.
+/// The default is a minute.
+const TICK_S: u32 = 5;
+/// Twenty to twenty-six seconds were seen on 3.10, ten on 4.3.
+const FORMED_WITHIN: Duration = Duration::from_secs(120);
+const ASKED_EVERY: Duration = Duration::from_millis(50);
+
+impl Cluster {
+    /// Starts so many nodes in containers called `name-n1`, `name-n2` …, and
+    /// waits until each answers AMQP and counts all of them.
+    ///
+    /// # Errors
+    /// A [`Problem`], with the end of a broker's log when it did not boot.
+    pub async fn start(
+        engine: &Engine,
+        image: &Image,
+        name: &str,
+        size: usize,
+        hear: Hear<'_>,
+    ) -> Result<Self, Problem> {
+        let began = Instant::now();
+        hear(News::Awaiting(
+            text! {
+                en: "a cluster of {size} brokers", zh: "{size} 个 broker 组成集群",
+                size = size
+            },
+            Some(FORMED_WITHIN),
+        ));
+        let quiet = |_: News| {};
+        let identities = identities(engine, name, size);
+        let nodes = try_join_all(identities.iter().enumerate().map(
+            async |(index, identity)| {
+                let name = node_name(name, index);
+                Broker::start_as(engine, image, &name, identity, &quiet).await
+            },
+        ))
+        .await?;
+        let cluster = Self { nodes, took: began.elapsed() };
+        cluster.is_whole(began).await?;
+        hear(News::There(began.elapsed()));
+        Ok(Self { took: began.elapsed(), ..cluster })
+    }
+
+    /// The names of the containers of such a cluster, whether they are there
+    /// or not.
+    pub fn containers(
+        engine: &Engine,
+        name: &str,
+        size: usize,
+    ) -> impl Iterator<Item = String> {
+        let prefix = engine.prefix();
+        let name = name.to_owned();
+        (0..size).map(move |n| format!("{prefix}-{}", node_name(&name, n)))
+    }
+
+    async fn is_whole(&self, began: Instant) -> Result<(), Problem> {
+        let size = self.nodes.len();
+        loop {
+            let seen = self.nodes.iter().map(|node| node.management.running());
+            let seen = try_join_all(seen).await?;
+            if seen.iter().all(|running| running.len() == size) {
+                return Ok(());
+            }
+            if began.elapsed() > FORMED_WITHIN {
+                let seen: Vec<_> =
+                    seen.iter().map(|nodes| nodes.len().to_string()).collect();
+                let seen = seen.join(", ");
+                return Err(Problem::environment(text! {
+                    en: "the brokers have not found each other: of {size} they \
+                         count {seen}",
+                    zh: "broker 没有组成集群：应有 {size} 个，各自看到 {seen} 个",
+                    size = size, seen = seen
+                })
+                .help(text! {
+                    en: "three brokers want about 1 GB of memory: rmq-lab doctor",
+                    zh: "三个 broker 约需 1 GB 内存：rmq-lab doctor"
+                }));
+            }
+            sleep(ASKED_EVERY).await;
+        }
+    }
+}
+
+/// The name of a node's container, without the run's prefix. It is the name
+/// of its host as well, by which the others find it.
+fn node_name(name: &str, index: usize) -> String {
+    // A dot would make it a long name.
+    format!("{}-n{}", name.replace('.', "-"), index + 1)
+}
+
+/// One user and one secret for all, and the list of all for each.
+fn identities(engine: &Engine, name: &str, size: usize) -> Vec<Identity> {
+    let hosts: Vec<_> = Cluster::containers(engine, name, size).collect();
+    let mut conf = format!(
+        "net_ticktime = {TICK_S}\n\
+         cluster_formation.peer_discovery_backend = classic_config\n"
+    );
+    for (index, host) in hosts.iter().enumerate() {
+        let number = index + 1;
+        conf += &format!(
+            "cluster_formation.classic_config.nodes.{number} = rabbit@{host}\n"
+        );
+    }
+    let all = Identity { conf, ..Identity::of_host("") };
+    let host = |host| Identity { host, ..all.clone() };
+    hosts.into_iter().map(host).collect()
+}
