@@ -5,6 +5,7 @@
 //! [`crate::pattern`], and the shop that all stories play in, in [`shop`].
 
 pub mod decoupling;
+pub mod durability;
 pub mod idempotency;
 pub mod producer_loss;
 pub mod shop;
@@ -16,6 +17,7 @@ pub const TOPICS: &[&Topic] = &[
     &decoupling::TOPIC,
     &producer_loss::TOPIC,
     &idempotency::TOPIC,
+    &durability::TOPIC,
 ];
 
 /// Does what a process of a demo's own is to do, where this is one. Every
