@@ -334,8 +334,7 @@ impl Lab {
         let narrator = self.0.narrator.clone();
         let hear = move |news| narrator.tell(run::heard(news));
         let cluster = Cluster::start(engine, image, &name, size, &hear).await?;
-        let first = cluster.nodes.first().context("a cluster of nothing")?;
-        first.management.make_vhost(&self.0.vhost).await?;
+        cluster.make_vhost(&self.0.vhost).await?;
         Ok(cluster)
     }
 

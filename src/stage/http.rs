@@ -80,6 +80,39 @@ impl Management {
         self.put(&permissions, everything).await.map_err(|e| refused(&e))
     }
 
+    /// The nodes on which a vhost does not run.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub async fn without_vhost(
+        &self,
+        vhost: &str,
+    ) -> Result<Vec<String>, Problem> {
+        let told = self.get(&format!("/api/vhosts/{vhost}")).await;
+        let told = told.map_err(|e| refused(&e))?;
+        let states = told["cluster_state"].as_object();
+        let states = states.into_iter().flatten();
+        let without = states.filter(|(_, state)| *state != "running");
+        Ok(without.map(|(node, _)| node.clone()).collect())
+    }
+
+    /// Starts a vhost that is there on a node that does not run it.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub async fn start_vhost(
+        &self,
+        vhost: &str,
+        node: &str,
+    ) -> Result<(), Problem> {
+        let url = format!("{}/api/vhosts/{vhost}/start/{node}", self.url);
+        let request = self.agent.post(url);
+        let request = request.header("authorization", &self.authorization);
+        blocking(move || request.send_empty().map(drop))
+            .await
+            .map_err(|e| refused(&e))
+    }
+
     /// Removes a vhost with all that is in it.
     ///
     /// # Errors

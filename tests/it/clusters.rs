@@ -48,6 +48,9 @@ async fn outlives_a_node(engine: &Engine, image: &str) -> anyhow::Result<()> {
         let running = node.management.running().await?;
         ensure!(running.len() == NODES, "{running:?}");
     }
+    cluster.make_vhost(QUEUE).await?;
+    let without = cluster.nodes[0].management.without_vhost(QUEUE).await?;
+    ensure!(without.is_empty(), "{without:?} run no vhost");
     publish(&cluster).await?;
     engine.remove(cluster.nodes[0].container()).await;
     let kept = timeout(ELECTED_WITHIN, kept(&cluster)).await;
