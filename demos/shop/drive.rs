@@ -94,7 +94,7 @@ fn tell_published(lab: &Lab, queue_type: &str) {
             kind = queue_type
         },
     );
-    let container = &lab.stage().broker.service.container;
+    let container = &lab.broker().service.container;
     lab.command(format!(
         "docker exec {container} rabbitmqctl -p {} list_queues name messages",
         lab.vhost()

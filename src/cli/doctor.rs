@@ -8,6 +8,8 @@ use std::{
 
 use super::{Manner, state, tidy};
 use crate::{
+    demos::TOPICS,
+    lab::catalogue::entries,
     narrate::{Detail, wrapped},
     problem::{Exit, Problem},
     stage::{Engine, RunId, image, reap},
@@ -15,7 +17,6 @@ use crate::{
     text::Text,
 };
 
-const MEMORY_MIB: u64 = 700;
 const DISK_MIB: u64 = 500;
 
 /// One thing looked at: what, whether it is well, and the one-line fix.
@@ -133,13 +134,15 @@ fn memory() -> Finding {
         let seen = text! { en: "cannot be told here", zh: "此系统上无法得知" };
         return Finding { what, well: true, seen, fix: None };
     };
-    let well = free >= MEMORY_MIB;
+    let need = entries(TOPICS).map(|entry| entry.scenario.needs.memory_mib());
+    let need = u64::from(need.max().unwrap_or_default());
+    let well = free >= need;
     Finding {
         what,
         well,
         seen: text! {
             en: "{free} MiB available, {need} wanted", zh: "可用 {free} MiB，需要 {need}",
-            free = free, need = MEMORY_MIB
+            free = free, need = need
         },
         fix: (!well).then(|| {
             text! {

@@ -25,7 +25,7 @@ use crate::{
     ledger::{Audit, Ledger, Noun},
     narrate::Narrator,
     problem::Problem,
-    stage::{Broker, News, Persistence, Redis, Stage},
+    stage::{Broker, Cluster, News, Persistence, Redis, Stage},
     text,
     text::Text,
 };
@@ -175,7 +175,11 @@ impl Session {
         self.narrator.tell(Event::WayStarted { way, title });
         let lab = self.lab(noun, scenario, part.name, how).await?;
         let own = scenario.needs.seconds + how.messages / 250;
-        let limit = Duration::from_secs(60 + u64::from(own));
+        let mut limit = Duration::from_secs(60 + u64::from(own));
+        if scenario.needs.nodes > 0 {
+            // A cluster that does not form says so itself.
+            limit += Cluster::FORMED_WITHIN;
+        }
         let ran = timeout(limit, (part.run)(lab.clone())).await.unwrap_or_else(|_| {
             let what = text! { en: "the way to come to an end", zh: "该写法运行结束" };
             Err(RanOut { what, limit }.into())

@@ -7,7 +7,7 @@ use libtest_mimic::{Failed, Trial};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 pub fn trials() -> Vec<Trial> {
-    ["rabbitmq-4", "redis", "tools"]
+    ["rabbitmq-4", "rabbitmq-3", "redis", "tools"]
         .map(|name| {
             Trial::test(
                 format!("image::{name}_keeps_the_contract"),

@@ -24,6 +24,7 @@ const NOT_OURS: &[&str] = &[
     "LC_ALL",
     "LC_MESSAGES",
     "NO_COLOR",
+    "RMQ_LAB_IMAGE_RABBITMQ_3",
     "RMQ_LAB_IMAGE_RABBITMQ_4",
     "RMQ_LAB_IMAGE_REDIS",
     "RMQ_LAB_IMAGE_TOOLS",
