@@ -16,6 +16,7 @@ pub mod plan;
 mod queues;
 pub mod run;
 pub mod scenario;
+mod start;
 mod strike;
 pub mod trouble;
 pub mod verdict;
@@ -46,7 +47,7 @@ use crate::{
     fault::wire::Wire,
     ledger::{Audit, Counts, Entry, Fact, Ledger, MessageId, Noun, Witness},
     narrate::Narrator,
-    stage::{Broker, Cluster, MailSink, Persistence, Redis, Stage, image},
+    stage::{Broker, MailSink, Redis, Stage},
     text::Text,
 };
 
@@ -278,64 +279,6 @@ impl Lab {
     pub fn mail(&self) -> anyhow::Result<&MailSink> {
         let mail = self.0.stage.mail.as_ref();
         mail.context("the scenario did not say that it needs mail")
-    }
-
-    /// A Redis more of this way's own, which keeps what it is told to keep
-    /// when it is killed. It goes with the way.
-    ///
-    /// # Errors
-    /// When the scenario does not say that it needs Redis, or this one does
-    /// not start.
-    pub async fn start_redis(
-        &self,
-        name: &str,
-        keeps: Persistence,
-    ) -> anyhow::Result<Redis> {
-        let (engine, image) = (&self.0.stage.engine, self.redis()?.image());
-        let name = format!("redis-{}-{name}", self.0.vhost);
-        lock(&self.0.started).push(format!("{}-{name}", engine.prefix()));
-        Ok(Redis::start(engine, image, &name, keeps).await?)
-    }
-
-    /// A broker more of the named image (`rabbitmq-3`, a row of the table of
-    /// images), with a vhost of this way's name on it. It goes with the way.
-    /// `None` where the image is not at hand: it is neither pulled nor built.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub async fn start_broker(
-        &self,
-        image: &str,
-    ) -> anyhow::Result<Option<Broker>> {
-        let engine = &self.0.stage.engine;
-        let Some(image) = image::at_hand(engine, image).await? else {
-            return Ok(None);
-        };
-        let tag = image.tag.replace(|c: char| !c.is_alphanumeric(), "-");
-        let name = format!("broker-{}-{tag}", self.0.vhost);
-        lock(&self.0.started).push(format!("{}-{name}", engine.prefix()));
-        let narrator = self.0.narrator.clone();
-        let hear = move |news| narrator.tell(run::heard(news));
-        let broker = Broker::start(engine, &image, &name, &hear).await?;
-        broker.management.make_vhost(&self.0.vhost).await?;
-        Ok(Some(broker))
-    }
-
-    /// A cluster of so many brokers of the kind that the run is about, with a
-    /// vhost of this way's name. It goes with the way.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub async fn start_cluster(&self, size: usize) -> anyhow::Result<Cluster> {
-        let engine = &self.0.stage.engine;
-        let image = self.0.stage.broker.image();
-        let name = format!("cluster-{}", self.0.vhost);
-        lock(&self.0.started).extend(Cluster::containers(engine, &name, size));
-        let narrator = self.0.narrator.clone();
-        let hear = move |news| narrator.tell(run::heard(news));
-        let cluster = Cluster::start(engine, image, &name, size, &hear).await?;
-        cluster.make_vhost(&self.0.vhost).await?;
-        Ok(cluster)
     }
 
     /// Writes down what stands after the run.

@@ -38,8 +38,6 @@ use crate::{
 pub const SHOP: &str = "shop";
 /// How long is waited for anything that is to happen soon.
 pub const SOON: Duration = Duration::from_secs(30);
-/// A broker is back after so long, also on a busy machine.
-const BACK: Duration = Duration::from_secs(60);
 /// A queue that is younger may not survive a kill of its node (seen: a quorum
 /// queue on either version, a classic one on 3.10).
 const YOUNG: Duration = Duration::from_secs(4);
@@ -285,11 +283,7 @@ impl Site {
             let code = container::exit_code(engine, killed.container()).await?;
             ensure!(code == SIGKILLED, "the broker ended with {code}");
             lab.struck_once(Strike::BrokerKilled);
-            container::start(engine, killed.container()).await?;
-            if !killed.answers(BACK).await {
-                let what = text! { en: "the killed node to be back", zh: "被杀的节点恢复" };
-                return Err(RanOut { what, limit: BACK }.into());
-            }
+            lab.start_again(killed).await?;
         }
         if lab.is_armed(Strike::DiskLost) {
             let gone = format!("rabbit@{}", lost.service.container);

@@ -8,8 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::{
     demos::shop::orders::Ran,
     fault::container,
-    lab::{Lab, RanOut, Strike},
-    text,
+    lab::{Lab, Strike},
 };
 
 /// How it goes down.
@@ -28,8 +27,6 @@ pub const BOTH: [Down; 2] = [Down::Gracefully, Down::Killed];
 /// quorum queue on either version, a classic one on 3.10). The broker has no
 /// word for when it would, so its age must do.
 const YOUNG: Duration = Duration::from_secs(4);
-/// A broker is back after so long, also on a busy machine.
-const BACK: Duration = Duration::from_secs(60);
 const SIGKILLED: i64 = 137;
 
 impl Down {
@@ -71,12 +68,7 @@ pub async fn take_down(lab: &Lab, down: Down, declared: Instant) -> Ran {
     let code = container::exit_code(engine, broker.container()).await?;
     ensure!(code == ended, "the broker ended with {code}, not {ended}");
     lab.struck_once(down.strike());
-    container::start(engine, broker.container()).await?;
-    if !broker.answers(BACK).await {
-        let what = text! { en: "the broker to be back", zh: "broker 恢复" };
-        return Err(RanOut { what, limit: BACK }.into());
-    }
-    Ok(())
+    lab.start_again(broker).await
 }
 
 /// Denies queues that are neither durable nor exclusive, as

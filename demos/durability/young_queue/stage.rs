@@ -28,8 +28,6 @@ use crate::{
 /// The queue that has just been declared.
 const NEW: &str = "new-orders";
 const SOON: Duration = Duration::from_secs(20);
-/// A broker is back after so long, also on a busy machine.
-const BACK: Duration = Duration::from_secs(60);
 /// A queue that is found again has a leader after a second at most; one that
 /// is not has none, on 3.x, as long as anybody has watched (50 s).
 const LEADER: Duration = Duration::from_secs(5);
@@ -153,11 +151,7 @@ async fn kill(lab: &Lab, newcomer: Newcomer, old: usize) -> Ran {
     let logged = node::logged(lab, &orders).await?;
     lab.observe("logged", Text::same("logged"), logged as f64, Unit::Count);
     tell_kill(lab, age, known, (logged, orders.len()));
-    container::start(engine, broker.container()).await?;
-    if !broker.answers(BACK).await {
-        let what = text! { en: "the broker to be back", zh: "broker 恢复" };
-        return Err(RanOut { what, limit: BACK }.into());
-    }
+    lab.start_again(broker).await?;
     let link = Link::open(&lab.uri()).await?;
     let confirms = ConfirmSelectOptions::default();
     link.channel.confirm_select(confirms).await?;

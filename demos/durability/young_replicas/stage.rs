@@ -23,7 +23,7 @@ use crate::{
         shop::orders::{ORDERS, Ran},
     },
     fault::container,
-    lab::{Lab, RanOut, Strike},
+    lab::{Lab, Strike},
     ledger::{Fact, Witness},
     stage::{Broker, Cluster},
     text,
@@ -31,8 +31,6 @@ use crate::{
 
 /// Members of a queue that is on every node.
 pub const MEMBERS: u16 = 3;
-/// A broker is back after so long, also on a busy machine.
-const BACK: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(60);
 /// A queue that has a leader, or is about to, confirms within this.
 const LEADER: Duration = Duration::from_secs(5);
@@ -104,12 +102,7 @@ async fn kill(lab: &Lab, node: &Broker, declared: Instant) -> Ran {
             node = host, ms = age.as_millis()
         },
     );
-    container::start(engine, node.container()).await?;
-    if !node.answers(BACK).await {
-        let what = text! { en: "the node to be back", zh: "节点恢复" };
-        return Err(RanOut { what, limit: BACK }.into());
-    }
-    Ok(())
+    lab.start_again(node).await
 }
 
 /// Takes out what is in the queue, from a node that nothing has happened to,

@@ -39,8 +39,6 @@ use crate::{
 type Publish = for<'a> fn(Vec<Outgoing>, &'a mut Outlet) -> BoxFuture<'a, Ran>;
 
 const SOON: Duration = Duration::from_secs(20);
-/// A broker is back after so long, also on a busy machine.
-const BACK: Duration = Duration::from_secs(60);
 
 /// Publishes all orders. Those that are struck are on the wire when the
 /// broker is killed.
@@ -146,11 +144,7 @@ async fn kill(
     }
     wire.refuse(true);
     wire.thaw();
-    container::start(engine, broker.container()).await?;
-    let what = text! { en: "the broker to be back", zh: "broker 恢复" };
-    if !broker.answers(BACK).await {
-        return Err(RanOut { what, limit: BACK }.into());
-    }
+    lab.start_again(broker).await?;
     let kept = lab.ready(ORDERS).await?;
     ensure!(kept > 0, "not even the probe was kept");
     wire.refuse(false);

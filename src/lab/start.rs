@@ -1,0 +1,90 @@
+//! What a way starts for itself, beside what it stands on.
+
+use std::time::Duration;
+
+use super::{Lab, RanOut, lock, run::heard};
+use crate::{
+    fault::container,
+    stage::{Broker, Cluster, Persistence, Redis, image},
+    text,
+};
+
+/// A broker that was stopped is back after so long, also on a busy machine.
+const BACK: Duration = Duration::from_secs(60);
+
+impl Lab {
+    /// A Redis more of this way's own, which keeps what it is told to keep
+    /// when it is killed. It goes with the way.
+    ///
+    /// # Errors
+    /// When the scenario does not say that it needs Redis, or this one does
+    /// not start.
+    pub async fn start_redis(
+        &self,
+        name: &str,
+        keeps: Persistence,
+    ) -> anyhow::Result<Redis> {
+        let (engine, image) = (&self.0.stage.engine, self.redis()?.image());
+        let name = format!("redis-{}-{name}", self.0.vhost);
+        lock(&self.0.started).push(format!("{}-{name}", engine.prefix()));
+        Ok(Redis::start(engine, image, &name, keeps).await?)
+    }
+
+    /// A broker more of the named image (`rabbitmq-3`, a row of the table of
+    /// images), with a vhost of this way's name on it. It goes with the way.
+    /// `None` where the image is not at hand: it is neither pulled nor built.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_broker(
+        &self,
+        image: &str,
+    ) -> anyhow::Result<Option<Broker>> {
+        let engine = &self.0.stage.engine;
+        let Some(image) = image::at_hand(engine, image).await? else {
+            return Ok(None);
+        };
+        let tag = image.tag.replace(|c: char| !c.is_alphanumeric(), "-");
+        let name = format!("broker-{}-{tag}", self.0.vhost);
+        lock(&self.0.started).push(format!("{}-{name}", engine.prefix()));
+        let narrator = self.0.narrator.clone();
+        let hear = move |news| narrator.tell(heard(news));
+        let broker = Broker::start(engine, &image, &name, &hear).await?;
+        broker.management.make_vhost(&self.0.vhost).await?;
+        Ok(Some(broker))
+    }
+
+    /// A cluster of so many brokers of the kind that the run is about, with a
+    /// vhost of this way's name. It goes with the way.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_cluster(&self, size: usize) -> anyhow::Result<Cluster> {
+        let engine = &self.0.stage.engine;
+        let image = self.0.stage.broker.image();
+        let name = format!("cluster-{}", self.0.vhost);
+        lock(&self.0.started).extend(Cluster::containers(engine, &name, size));
+        let narrator = self.0.narrator.clone();
+        let hear = move |news| narrator.tell(heard(news));
+        let cluster = Cluster::start(engine, image, &name, size, &hear).await?;
+        cluster.make_vhost(&self.0.vhost).await?;
+        Ok(cluster)
+    }
+
+    /// Starts a broker that was stopped, with its volume as it was, and waits
+    /// until it answers.
+    ///
+    /// # Errors
+    /// [`RanOut`] when it does not in time, and what Docker says.
+    pub async fn start_again(&self, broker: &Broker) -> anyhow::Result<()> {
+        container::start(&self.0.stage.engine, broker.container()).await?;
+        if broker.answers(BACK).await {
+            return Ok(());
+        }
+        let what = text! {
+            en: "{node} to be back", zh: "{node} 恢复",
+            node = broker.service.container
+        };
+        Err(RanOut { what, limit: BACK }.into())
+    }
+}
