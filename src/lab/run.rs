@@ -210,11 +210,9 @@ impl Session {
         self.narrator.tell(Event::WayEnded { way, result: result.clone() });
         // While it is told step by step, its vhost is still there to look at.
         self.narrator.checkpoint().await;
-        // Its own broker goes now, and the log with it.
-        if let (Some(broker), false) =
-            (&lab.0.own_broker, result.as_expected == Some(true))
-        {
-            self.keep_log(scenario, broker).await;
+        // What it started goes now, and the logs with it.
+        if result.as_expected != Some(true) {
+            self.keep_logs(scenario, &lab).await;
         }
         self.strike_set(&lab).await;
         Ok((result, observed.grids))
@@ -328,7 +326,11 @@ impl Session {
             .filter(|_| scenario.needs.mail)
             .map(|m| m.service.product.clone());
         let sqlite = scenario.needs.sqlite.then(|| "SQLite".to_owned());
-        let on = std::iter::once(stage.broker.service.product.clone());
+        let product = &stage.broker.service.product;
+        let on = std::iter::once(match scenario.needs.nodes {
+            0 => product.clone(),
+            nodes => format!("{product} ×{nodes}"),
+        });
         Event::ScenarioStarted {
             topic: topic.id.to_owned(),
             scenario: scenario.id.to_owned(),
@@ -352,22 +354,26 @@ impl Session {
 
     /// Where the log of the scenario's broker is kept.
     async fn log_of(&self, scenario: &Scenario) -> Option<String> {
-        if !scenario.needs.own_broker {
-            return self.keep_log(scenario, &self.stage.broker).await;
-        }
         let kept = self.log_path(scenario)?;
-        kept.exists().then(|| kept.display().to_string())
+        if !kept.exists() {
+            if scenario.needs.own_broker {
+                return None;
+            }
+            std::fs::write(&kept, self.stage.broker.log().await).ok()?;
+        }
+        Some(kept.display().to_string())
     }
 
-    /// Keeps a broker's log beside the record, for whoever has to find out.
-    async fn keep_log(
-        &self,
-        scenario: &Scenario,
-        broker: &Broker,
-    ) -> Option<String> {
-        let path = self.log_path(scenario)?;
-        std::fs::write(&path, broker.log().await).ok()?;
-        Some(path.display().to_string())
+    /// Keeps the log of a way's broker beside the record, for whoever has to
+    /// find out, and those of all that the way has started.
+    async fn keep_logs(&self, scenario: &Scenario, lab: &Lab) -> Option<()> {
+        let mut logs = lab.broker().log().await;
+        let started = super::lock(&lab.0.started).clone();
+        for container in started {
+            let log = self.stage.engine.log(&container).await;
+            logs.push_str(&format!("\n=== {container}\n{log}"));
+        }
+        std::fs::write(self.log_path(scenario)?, logs).ok()
     }
 
     fn log_path(&self, scenario: &Scenario) -> Option<PathBuf> {

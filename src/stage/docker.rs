@@ -265,6 +265,17 @@ impl Engine {
             .map_err(|e| failed(&e))
     }
 
+    /// What a container of this run wrote so far, by its full name; nothing
+    /// where there is none.
+    pub async fn log(&self, container: &str) -> String {
+        let made = self.0.made.lock().ok();
+        let container = made.and_then(|made| made.get(container).cloned());
+        match container {
+            Some(container) => container.log().await,
+            None => String::new(),
+        }
+    }
+
     /// Removes one container with its volumes, before the run ends.
     pub async fn remove(&self, container: &str) {
         reap::remove_container(&self.0.docker, container).await;
