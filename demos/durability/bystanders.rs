@@ -10,8 +10,8 @@
 //! want of memory.
 //!
 //! Source: RabbitMQ documentation, "Quorum Queues", section "Poison Message
-//! Handling"; "Consumer Prefetch". That a lost connection counts on 3.10, 4.0
-//! and 4.3 alike is measured by [`poison-counted`](super::poison_counted).
+//! Handling"; "Consumer Prefetch". That a lost connection counts on 3.10 and
+//! 4.3 alike is measured by [`poison-counted`](super::poison_counted).
 
 mod stage;
 

@@ -8,8 +8,10 @@
 //! channel stays, and a late ack is no error. A classic queue there waits on.
 //! Seen on 3.10.8 and 4.3.6.
 //!
-//! The cancel of 4.3 wants no answer, and the broker forgets the consumer only
-//! with its channel. So a late ack revives it: seen on 4.3.6, five orders were
+//! A client that answers the cancel of 4.3 with basic.cancel-ok is forgotten;
+//! of one that does not, 4.3.6 and before forget the consumer only with its
+//! channel (4.3.7's release notes say that it mends this, not tried here). So a
+//! late ack revives it: seen on 4.3.6, five orders were
 //! acked too late, and all five were sent to the consumer that lapin (4.12)
 //! held for cancelled, which dropped them unread.
 //!
@@ -129,13 +131,13 @@ pub static CONSUMER_TIMEOUT: Scenario = Scenario {
     },
     fix: text! {
         en: "Hold no delivery over long work: a row in a table, ack, work from \
-             the table. Else smaller units, or x-consumer-timeout (4.3).",
+             the table. Else smaller units, or a longer x-consumer-timeout.",
         zh: "长活别压着不 ack：先落表再 ack，按表处理。\
-             或拆小任务，或调大 x-consumer-timeout（4.3）。"
+             或拆小任务，或调大 x-consumer-timeout。"
     },
     limit: text! {
-        en: "Noting is at least once: a unique key in the table. On 4.3 close \
-             the channel after the cancel: a late ack revives the consumer.",
+        en: "Noting is at least once: a unique key in the table. On 4.3 (seen: \
+             4.3.6) close the channel after the cancel: a late ack revives it.",
         zh: "落表也会重复，表上要有唯一键。4.3 收到 cancel 后要关信道：\
              迟到的 ack 会让旧消费者复活。"
     },

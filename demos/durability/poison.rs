@@ -44,14 +44,15 @@ pub static POISON: Scenario = Scenario {
     },
     predict: Predict {
         question: text! {
-            en: "Quorum queue, delivery limit 5. Where does the poison end?",
-            zh: "仲裁队列，投递上限 5。毒消息最后去哪了？"
+            en: "A quorum queue, limit 5, no dead letters; each failure a \
+                 reject. The poison?",
+            zh: "仲裁队列，投递上限 5，没配死信；失败就 reject 放回。毒消息最后？"
         },
         choices: &[
-            text! { en: "at the tail", zh: "队尾" },
-            text! { en: "in a dead-letter queue", zh: "死信队列" },
-            text! { en: "it loops on", zh: "一直循环" },
-            text! { en: "nowhere", zh: "没了" },
+            text! { en: "ends at the tail", zh: "排在队尾" },
+            text! { en: "is set aside", zh: "被单独放着" },
+            text! { en: "loops on", zh: "一直循环" },
+            text! { en: "is deleted", zh: "被删掉" },
         ],
         right: 3,
     },
@@ -134,9 +135,9 @@ pub static POISON: Scenario = Scenario {
              失败用 reject：4.3 起 nack 不计数。"
     },
     limit: text! {
-        en: "Who hangs never fails. On a classic queue, as many poison messages \
-             as the prefetch block all others. Replays may double.",
-        zh: "卡死不算失败。经典队列里毒消息攒够 prefetch 条，\
+        en: "On 4.3 who hangs never fails. On a classic queue, as many poison \
+             messages as the prefetch block all others. Replays may double.",
+        zh: "4.3 上卡死不算失败。经典队列里毒消息攒够 prefetch 条，\
              其他消息全被堵住。重放可能重复。"
     },
     say: text! {

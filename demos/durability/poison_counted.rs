@@ -75,8 +75,8 @@ pub static POISON_COUNTED: Scenario = Scenario {
         fail_each_in_its_way,
         as_the_version_counts,
         text! {
-            en: "each failure on each queue, until it ends or is endless",
-            zh: "每种失败方式对每种队列，直到结束或判为无尽"
+            en: "each failure on each queue, until it ends or goes on and on",
+            zh: "每种失败方式在每种队列上各试一遍"
         },
     )),
     columns: &[Column::Confirmed, Column::Lost, Column::Stuck],
@@ -90,9 +90,9 @@ pub static POISON_COUNTED: Scenario = Scenario {
     },
     fix: text! {
         en: "Declare x-delivery-limit and a dead-letter exchange; tell failure \
-             by reject: that counts everywhere.",
+             by reject: with a limit of your own, that counts everywhere.",
         zh: "自己声明 x-delivery-limit 和死信交换机；失败用 reject：\
-             哪个版本都计数。"
+             自己设了上限，哪个版本都计数。"
     },
     limit: text! {
         en: "Classic queues count nothing at all: there the consumer has to \

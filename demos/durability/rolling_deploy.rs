@@ -52,8 +52,8 @@ pub static ROLLING_DEPLOY: Scenario = Scenario {
         },
         choices: &[
             text! { en: "nothing", zh: "没事" },
-            text! { en: "a few redeliveries", zh: "有些重复投递" },
-            text! { en: "orders that nobody looked at", zh: "丢没人碰过的订单" },
+            text! { en: "redeliveries only", zh: "只是重复投递" },
+            text! { en: "orders that nobody ever handled", zh: "丢，还是没人处理过的" },
         ],
         right: 2,
     },

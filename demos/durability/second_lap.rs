@@ -105,9 +105,9 @@ pub static SECOND_LAP: Scenario = Scenario {
     bars: &[],
     claim: text! {
         en: "b: a dead letter does not return to a queue it has died in, unless \
-             somebody rejected it since. One log line for all of them.",
-        zh: "b：死信不会再投回它「死」过的队列，除非其间有消费者 reject 过。\
-             丢再多，日志也只有一行。"
+             rejected (requeue = false) since. One log line for them all.",
+        zh: "b：死信不会再投回它「死」过的队列，除非其间被 reject 过\
+             （requeue = false）。丢再多，日志也只有一行。"
     },
     fix: text! {
         en: "Publish a copy, wait for its confirm, ack. The limit catches what \

@@ -3,8 +3,9 @@
 //!
 //! The killed node does not know the queue's name when it is back, just as
 //! that of [`young-queue`](super::young_queue), and starts an empty member. But
-//! what was confirmed is on the disks of a majority: another member leads, and
-//! the empty one is filled from there. A quorum queue in a cluster has as many
+//! what was confirmed is on the disks of a majority, and another member leads
+//! (that it then fills the empty one is Raft's promise, not looked at here). A
+//! quorum queue in a cluster has as many
 //! members as there were nodes, three at most by default; it may also be
 //! declared with one (`x-quorum-initial-group-size`), and then a cluster helps
 //! it nothing.
@@ -42,13 +43,14 @@ pub static YOUNG_REPLICAS: Scenario = Scenario {
     },
     predict: Predict {
         question: text! {
-            en: "The node comes back and does not know the queue. What is left?",
-            zh: "节点回来后不认得这条队列。消息还剩多少？"
+            en: "The queue has one member (copy), or three. The node returns and \
+                 does not know it. What is left?",
+            zh: "队列有一个成员（副本）或三个。节点回来后不认得它。消息还剩多少？"
         },
         choices: &[
-            text! { en: "nothing, in either case", zh: "怎么都一条不剩" },
-            text! { en: "all, if it has three members", zh: "有三个成员就一条不少" },
-            text! { en: "all, in either case", zh: "怎么都一条不少" },
+            text! { en: "nothing, either way", zh: "怎么都一条不剩" },
+            text! { en: "all, if three", zh: "三个成员就一条不少" },
+            text! { en: "all, either way", zh: "怎么都一条不少" },
         ],
         right: 1,
     },
@@ -89,21 +91,22 @@ pub static YOUNG_REPLICAS: Scenario = Scenario {
     figures: &[],
     bars: &[],
     claim: text! {
-        en: "b: the node forgets a queue that is a second old, whatever its \
-             members. With three, two others know it, and fill the empty one.",
-        zh: "b：才声明一秒的队列，节点重启都不认得，与成员数无关。\
-             三个成员时，另两个认得，会把空的那个补齐。"
+        en: "b: the node forgets a queue that is not yet a second old, whatever \
+             its members. With three, the two others have all of it.",
+        zh: "b：声明不到一秒的队列，节点重启都不认得，与成员数无关。\
+             三个成员时，另外两个什么都有。"
     },
     fix: text! {
         en: "Three members (the default in a cluster of three). Look at \
-             rabbitmq-queues quorum_status: a queue may be older than its cluster.",
+             rabbitmq-queues quorum_status: one declared before the others had \
+             joined has one.",
         zh: "三个成员（三节点集群的默认值）。用 rabbitmq-queues quorum_status \
-             看一眼：队列可能比集群还老。"
+             看一眼：在别的节点加入之前声明的，只有一个成员。"
     },
     limit: text! {
-        en: "One node of three. Two at once, or all in a power cut, take a \
+        en: "One node of three. Two at once, or all in a power cut, may take a \
              second-old queue with them.",
-        zh: "只扛得住三个里坏一个。同时坏两个，或全体断电，才声明一秒的队列照样没。"
+        zh: "只扛得住三个里坏一个。同时坏两个，或全体断电，才声明一秒的队列仍可能没。"
     },
     say: text! {
         en: "\"A cluster replicates queues that have members, not queues that \

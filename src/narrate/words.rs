@@ -164,7 +164,7 @@ pub(super) const fn fact(fact: Fact) -> Text {
         Fact::BrokerRestarted => Text::fixed("broker restarted", "broker 重启"),
         Fact::DiskLost => Text::fixed("disk lost", "磁盘没了"),
         Fact::Poisoned => Text::fixed("poison", "毒消息"),
-        Fact::Deployed => Text::fixed("consumer redeployed", "消费者发版"),
+        Fact::Deployed => Text::fixed("consumer redeployed", "消费者被替换"),
         Fact::Unbound => Text::fixed("no dead-letter queue", "死信无处可去"),
         Fact::HeldUp => {
             Text::fixed("behind a longer delay", "被更长的延时挡住")

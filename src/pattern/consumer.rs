@@ -92,6 +92,14 @@ impl Delivery {
 #[error("the connection is gone: {0}")]
 pub struct ConnectionLost(String);
 
+impl ConnectionLost {
+    /// What lapin says by `Ok(false)`: the channel is known to be dead, and
+    /// nothing was written.
+    pub(super) fn before_it_was_written() -> Self {
+        Self("the channel is closed".to_owned())
+    }
+}
+
 /// Writing a frame takes microseconds, unless the connection is dying: then
 /// lapin (4.12) may never answer.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(500);

@@ -17,8 +17,8 @@
 //! One queue for each delay, because messages expire at the head of a queue
 //! only: behind a long delay a short one waits as long. The attempt is counted
 //! in a header of the application's own: the broker's `x-death` counts anew
-//! for each publish since 4.0, and its `x-delivery-count` counts deliveries,
-//! whatever came of them. A copy is a new message, so the broker finds no
+//! for each publish since 4.0, and its `x-delivery-count` counts deliveries that
+//! failed by the queue's own notion, which changed in 4.3. A copy is a new message, so the broker finds no
 //! cycle of dead letters in it, which it would drop.
 //!
 //! The queues of the delays are quorum queues that dead-letter at least once:
@@ -265,6 +265,9 @@ impl Retrier {
 }
 
 async fn ack(delivery: &Delivery) -> Result<(), NotPlaced> {
-    written(delivery.acker.ack(BasicAckOptions::default())).await?;
-    Ok(())
+    // On a channel known to be dead, lapin writes nothing and says so.
+    match written(delivery.acker.ack(BasicAckOptions::default())).await? {
+        true => Ok(()),
+        false => Err(ConnectionLost::before_it_was_written().into()),
+    }
 }

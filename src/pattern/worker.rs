@@ -182,7 +182,10 @@ impl Worker {
                 let rest = at_work.work_off(&mut link.consumer);
                 let _ = timeout(patience, rest).await;
             }
-            give_back(&mut link.consumer).await;
+            // What needs no ack cannot be given back: it is gone.
+            if self.acks == Acks::Manual {
+                give_back(&mut link.consumer).await;
+            }
         }
         let good_bye = async {
             while at_work.in_hand.join_next().await.is_some() {}
@@ -243,7 +246,7 @@ impl Working {
     }
 
     /// The same, but what has not been begun after `patience` is given back to
-    /// the queue, for another consumer.
+    /// the queue, for another consumer; with automatic acks it is lost.
     pub async fn stop_within(mut self, patience: Duration) {
         self.stop.send_replace(Some(patience));
         if let Some(task) = self.task.take() {

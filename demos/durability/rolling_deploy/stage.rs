@@ -50,7 +50,7 @@ pub async fn deploy_again_and_again(lab: Lab, leave: Leave) -> Ran {
     let deploys = if armed { DEPLOYS } else { 0 };
     for _ in 0..deploys {
         let instance = Instance::start(&lab, &wire, &parcels).await?;
-        instance.holds_its_prefetch().await?;
+        instance.has_its_hands_full().await?;
         leave(instance).await?;
         all_back(&lab).await?;
     }
@@ -74,6 +74,8 @@ pub struct Instance {
     packed_before: u32,
     /// Up to how many packed orders, over all instances, it may finish.
     gate: watch::Sender<u32>,
+    /// Whether it has an order in hand.
+    begun: watch::Receiver<bool>,
     /// What an application would hold.
     working: Working,
 }
@@ -94,9 +96,11 @@ impl Instance {
         };
         let packed_before = parcels.count()?;
         let (gate, allowed) = watch::channel(packed_before);
+        let (begins, begun) = watch::channel(false);
         let books = parcels.clone();
         let pack = move |order: Delivery| {
             let (books, mut allowed) = (books.clone(), allowed.clone());
+            begins.send_replace(true);
             async move {
                 let packed = books.count().unwrap_or(u32::MAX);
                 let may = allowed.wait_for(|up_to| packed < *up_to);
@@ -113,6 +117,7 @@ impl Instance {
             parcels: parcels.clone(),
             packed_before,
             gate,
+            begun,
             working: worker.start(pack).await?,
         })
     }
@@ -149,7 +154,15 @@ impl Instance {
         Ok(())
     }
 
-    /// Waits until the broker has sent as much as it sends ahead.
+    /// Waits until it has an order in hand, and the broker has sent as much as
+    /// it sends ahead.
+    async fn has_its_hands_full(&self) -> Ran {
+        let what = text! { en: "an order in hand", zh: "手头有订单" };
+        let begun = || async { Ok(*self.begun.borrow()) };
+        self.lab.wait_until(what, SOON, begun).await?;
+        self.holds_its_prefetch().await
+    }
+
     async fn holds_its_prefetch(&self) -> Ran {
         let what = text! {
             en: "the prefetch to be sent", zh: "预取的订单推来"

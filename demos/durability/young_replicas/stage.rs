@@ -54,8 +54,8 @@ pub async fn killed_with_its_leader(lab: &Lab, members: u16) -> Ran {
     lab.step(
         text! { en: "look", zh: "查看" },
         text! {
-            en: "{members} members: the second node reads {kept} of {all}",
-            zh: "{members} 个成员：从第二个节点读出 {kept}/{all}",
+            en: "members: {members}; the second node reads {kept} of {all}",
+            zh: "成员数 {members}：从第二个节点读出 {kept}/{all}",
             members = members, kept = kept, all = orders.len()
         },
     );
