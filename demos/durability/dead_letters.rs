@@ -22,7 +22,9 @@ mod checks;
 mod stage;
 
 use self::{
-    checks::{kept_and_parked, kept_for_nobody, the_rejected_are_gone},
+    checks::{
+        gone_after_a_warning, gone_in_silence, kept_and_parked, kept_for_nobody,
+    },
     stage::{Mended, dead_letter_exchange, into_nowhere},
 };
 use super::link::word;
@@ -63,7 +65,7 @@ pub static DEAD_LETTERS: Scenario = Scenario {
     ways: Ways::Pair {
         naive: way!(
             at_most_once,
-            the_rejected_are_gone,
+            gone_in_silence,
             text! { en: "at most once, the default", zh: "至多一次（默认）" },
         ),
         fixed: way!(
@@ -78,13 +80,13 @@ pub static DEAD_LETTERS: Scenario = Scenario {
             mechanism!(
                 "at-least-once",
                 without_the_strategy,
-                the_rejected_are_gone,
+                gone_in_silence,
                 text! { en: "the strategy at-least-once", zh: "at-least-once 策略" },
             ),
             mechanism!(
                 "reject-publish",
                 without_reject_publish,
-                the_rejected_are_gone,
+                gone_after_a_warning,
                 text! { en: "the overflow reject-publish", zh: "溢出策略 reject-publish" },
             ),
             mechanism!(

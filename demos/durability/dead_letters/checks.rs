@@ -15,12 +15,26 @@ use crate::{
 };
 
 /// What was rejected is nowhere, was never kept, and no log says so.
-pub(super) fn the_rejected_are_gone(outcome: &Outcome) -> Result<(), Text> {
+pub(super) fn gone_in_silence(outcome: &Outcome) -> Result<(), Text> {
+    the_rejected_are_gone(outcome)?;
+    is(outcome, "log", 0)
+}
+
+/// The same, but the broker has warned that it falls back to at most once.
+pub(super) fn gone_after_a_warning(outcome: &Outcome) -> Result<(), Text> {
+    the_rejected_are_gone(outcome)?;
+    // For the queue, and once more for each policy that is set.
+    match outcome.figure("log")? {
+        lines if lines >= 1.0 => Ok(()),
+        _ => Err(text! { en: "no warning", zh: "没有警告" }),
+    }
+}
+
+fn the_rejected_are_gone(outcome: &Outcome) -> Result<(), Text> {
     every_attempt_answered(outcome)?;
     lost_exactly_where_struck(outcome)?;
     ends(outcome, 0)?;
-    is(outcome, "kept", 0)?;
-    is(outcome, "log", 0)
+    is(outcome, "kept", 0)
 }
 
 /// Just what was rejected was kept, and is where people look.

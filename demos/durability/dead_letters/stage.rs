@@ -216,16 +216,17 @@ async fn tell(lab: &Lab, kept: u32, mended: Mended) -> Ran {
     Ok(())
 }
 
-/// How often the log says that this queue's dead letters lead nowhere. A log
-/// may come late.
+/// How many warnings and errors the log has about this vhost. A log may come
+/// late.
 async fn warnings(lab: &Lab, is_due: bool) -> anyhow::Result<usize> {
     let vhost = format!("'{}'", lab.vhost());
     let lines = async || {
         let log = lab.broker().log().await;
         let lines = log.lines().filter(|line| line.contains(&vhost));
-        lines
-            .filter(|line| line.contains("Cannot forward any dead-letter"))
-            .count()
+        let bad = |line: &&str| {
+            line.contains("[warning]") || line.contains("[error]")
+        };
+        lines.filter(bad).count()
     };
     if is_due {
         let what =
