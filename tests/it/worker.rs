@@ -16,6 +16,7 @@ use lapin::{
 };
 use libtest_mimic::Trial;
 use rmq_lab::{
+    fault::wire::{Protocol, Wire},
     ledger::Noun,
     pattern::{
         publisher::{ConfirmingPublisher, Outgoing},
@@ -51,13 +52,19 @@ type Boxed = futures::future::BoxFuture<'static, anyhow::Result<()>>;
 const QUEUE: &str = "orders";
 const ORDERS: u32 = 10;
 const PREFETCH: u16 = 4;
+const SHORTLY: Duration = Duration::from_millis(10);
+/// Longer than it takes to work off what was sent.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A queue of ten orders, and a worker that has begun the first and may not
 /// finish it yet.
 struct Site {
     side: Channel,
     _around: Connection,
+    /// Between the worker and the broker.
+    wire: Wire,
     may_finish: watch::Sender<bool>,
+    begun: watch::Receiver<bool>,
     done: Arc<AtomicU32>,
     working: Working,
 }
@@ -82,9 +89,12 @@ impl Site {
             .publish_all(orders, 10, 1)
             .await?;
         let (may_finish, may) = watch::channel(false);
+        let (begins, begun) = watch::channel(false);
+        let wire =
+            Wire::open("worker", broker.amqp, Protocol::Amqp, |_| {}).await?;
         let done = Arc::<AtomicU32>::default();
         let worker = Worker {
-            uri,
+            uri: broker.uri(wire.addr(), &apart.vhost),
             queue: QUEUE.to_owned(),
             prefetch: PREFETCH,
             at_once: 1,
@@ -94,6 +104,7 @@ impl Site {
         let counted = Arc::clone(&done);
         let working = worker.start(move |order| {
             let (mut may, counted) = (may.clone(), Arc::clone(&counted));
+            begins.send_replace(true);
             async move {
                 if may.wait_for(|may| *may).await.is_err() {
                     return;
@@ -104,12 +115,31 @@ impl Site {
             }
         });
         let working = working.await?;
-        Ok(Self { side, _around: around, may_finish, done, working })
+        let _around = around;
+        Ok(Self { side, _around, wire, may_finish, begun, done, working })
     }
 
-    /// How many orders are in the queue, and given to nobody.
-    async fn ready(&self) -> anyhow::Result<u32> {
-        ready(&self.side).await
+    /// Waits until one is in hand, and so many are given out.
+    async fn is_sent(&mut self, sent: u32) -> anyhow::Result<()> {
+        self.begun.wait_for(|begun| *begun).await?;
+        while ready(&self.side).await? > ORDERS - sent {
+            sleep(SHORTLY).await;
+        }
+        Ok(())
+    }
+
+    /// Stops the worker, and lets it finish only once the broker has heard of
+    /// it: before, an ack would call for another order.
+    async fn stop(self, patience: Duration) -> (Channel, Connection, u32) {
+        let open = async {
+            while self.wire.traffic().cancelled == 0 {
+                sleep(SHORTLY).await;
+            }
+            self.may_finish.send_replace(true);
+        };
+        let stop = self.working.stop_within(patience);
+        futures::future::join(stop, open).await;
+        (self.side, self._around, self.done.load(SeqCst))
     }
 }
 
@@ -122,19 +152,15 @@ async fn ready(side: &Channel) -> anyhow::Result<u32> {
 
 /// Stopped with its buffer full, it leaves nothing of it behind.
 async fn works_off(apart: Apart, acks: Acks) -> anyhow::Result<()> {
-    let site = Site::open(&apart, acks).await?;
+    let mut site = Site::open(&apart, acks).await?;
     // Without acks there is no prefetch: it is sent everything.
     let sent = match acks {
         Acks::Manual => u32::from(PREFETCH),
         Acks::Automatic => ORDERS,
     };
-    while site.ready().await? > ORDERS - sent {
-        sleep(Duration::from_millis(10)).await;
-    }
-    let Site { side, may_finish, done, working, .. } = site;
-    let open = async { may_finish.send_replace(true) };
-    futures::future::join(working.stop(), open).await;
-    let (done, left) = (done.load(SeqCst), ready(&side).await?);
+    site.is_sent(sent).await?;
+    let (side, _around, done) = site.stop(PATIENCE).await;
+    let left = ready(&side).await?;
     ensure!(done == sent, "{done} done");
     ensure!(left == ORDERS - sent, "{left} left");
     while let Some(next) = get(&side).await? {
@@ -146,17 +172,12 @@ async fn works_off(apart: Apart, acks: Acks) -> anyhow::Result<()> {
 /// Told to stop at once, it finishes what it has begun, and the rest of what
 /// it was sent counts as no failed delivery.
 async fn gives_back(apart: Apart) -> anyhow::Result<()> {
-    let site = Site::open(&apart, Acks::Manual).await?;
-    while site.ready().await? > ORDERS - u32::from(PREFETCH) {
-        sleep(Duration::from_millis(10)).await;
-    }
-    let Site { side, may_finish, done, working, .. } = site;
-    let stop = working.stop_within(Duration::ZERO);
-    let open = async { may_finish.send_replace(true) };
-    futures::future::join(stop, open).await;
-    ensure!(done.load(SeqCst) == 1, "{} done", done.load(SeqCst));
+    let mut site = Site::open(&apart, Acks::Manual).await?;
+    site.is_sent(PREFETCH.into()).await?;
+    let (side, _around, done) = site.stop(Duration::ZERO).await;
+    ensure!(done == 1, "{done} done");
     while ready(&side).await? < ORDERS - 1 {
-        sleep(Duration::from_millis(10)).await;
+        sleep(SHORTLY).await;
     }
     let mut again = 0;
     while let Some(next) = get(&side).await? {
