@@ -124,9 +124,9 @@ pub static DELAYED_RETRY: Scenario = Scenario {
         zh: "b：看不懂的队列参数照单全收，一声不吭。服务还没恢复，次数就用光了。"
     },
     fix: text! {
-        en: "Set it by policy: that is checked. reject, not nack; and min, max \
-             and limit that outlast the outage.",
-        zh: "用 policy 来设，会校验。用 reject，别用 nack；\
+        en: "Set it by policy (4.3.1): that is checked. reject, not nack; min, \
+             max and limit have to outlast the outage.",
+        zh: "用 policy 来设（4.3.1 起），会校验。用 reject，别用 nack；\
              min、max、上限加起来要撑得过故障。"
     },
     limit: text! {

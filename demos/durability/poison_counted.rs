@@ -90,7 +90,7 @@ pub static POISON_COUNTED: Scenario = Scenario {
     },
     fix: text! {
         en: "Declare x-delivery-limit and a dead-letter exchange; tell failure \
-             by reject: with a limit of your own, that counts everywhere.",
+             by reject: with a limit of your own, that counts in any version.",
         zh: "自己声明 x-delivery-limit 和死信交换机；失败用 reject：\
              自己设了上限，哪个版本都计数。"
     },

@@ -89,9 +89,9 @@ pub static YOUNG_QUEUE: Scenario = Scenario {
     bars: &[],
     claim: text! {
         en: "c: its messages are on disk, its name is not: names.dets is saved \
-             up to a second later. The node starts an empty queue; the old \
-             one beside it keeps all.",
-        zh: "c：消息已落盘，名字还没有：names.dets 最多晚一秒才保存。\
+             within a second of the last declaration. The node starts an \
+             empty queue; the old one beside it keeps all.",
+        zh: "c：消息已落盘，名字还没有：names.dets 在最后一次声明后一秒内才保存。\
              重启后起了个空队列；旁边的老队列一条没丢。"
     },
     fix: text! {

@@ -92,9 +92,9 @@ pub static YOUNG_REPLICAS: Scenario = Scenario {
     bars: &[],
     claim: text! {
         en: "b: the node forgets a queue that is not yet a second old, whatever \
-             its members. With three, the two others have all of it.",
+             its members. With three, a majority has all of it.",
         zh: "b：声明不到一秒的队列，节点重启都不认得，与成员数无关。\
-             三个成员时，另外两个什么都有。"
+             三个成员时，多数派里什么都有。"
     },
     fix: text! {
         en: "Three members (the default in a cluster of three). Look at \

@@ -181,8 +181,8 @@ async fn replay(
     lab.step(
         text! { en: "replay", zh: "重放" },
         text! {
-            en: "{all} parked, x-death says {reason}: published again",
-            zh: "人工队列 {all} 个，x-death 写着 {reason}：重新发布",
+            en: "{all} parked, x-first-death-reason is {reason}: published again",
+            zh: "人工队列 {all} 个，x-first-death-reason 写着 {reason}：重新发布",
             all = reasons.len(),
             reason = reasons.first().map_or("-", String::as_str)
         },

@@ -72,6 +72,7 @@ pub struct Instance {
     wire: Arc<Wire>,
     parcels: Packed,
     packed_before: u32,
+    sent_before: u64,
     /// Up to how many packed orders, over all instances, it may finish.
     gate: watch::Sender<u32>,
     /// Whether it has an order in hand.
@@ -116,6 +117,7 @@ impl Instance {
             wire: wire.clone(),
             parcels: parcels.clone(),
             packed_before,
+            sent_before: wire.traffic().deliveries,
             gate,
             begun,
             working: worker.start(pack).await?,
@@ -163,13 +165,19 @@ impl Instance {
         self.holds_its_prefetch().await
     }
 
+    /// What the queue has given out must have come through the wire as well: it
+    /// is counted there.
     async fn holds_its_prefetch(&self) -> Ran {
         let what = text! {
             en: "the prefetch to be sent", zh: "预取的订单推来"
         };
-        let left = self.lab.count() - self.parcels.count()?;
-        let sent =
-            || async { Ok(self.lab.ready(ORDERS).await? + PREFETCH <= left) };
+        let packed = self.parcels.count()?;
+        let left = self.lab.count() - packed;
+        let sent = u64::from(PREFETCH + packed - self.packed_before);
+        let sent = || async {
+            let came = self.wire.traffic().deliveries - self.sent_before;
+            Ok(came >= sent && self.lab.ready(ORDERS).await? + PREFETCH <= left)
+        };
         self.lab.wait_until(what, SOON, sent).await
     }
 }
