@@ -9,8 +9,9 @@
 //!
 //! The arguments of a queue are not checked: an unknown type, a min that is
 //! missing, negative or a string, a misspelt name all were accepted, and
-//! switch it off; so does 3.10 with every one of them. A policy is checked, and refused with
-//! the reason. What is in effect stands in `GET /api/queues/VHOST/QUEUE` as
+//! switch it off; so does 3.10 with every one of them. A policy is checked, and
+//! refused with the reason; on 4.3.0 every such policy is (rabbitmq-server
+//! #16395, mended in 4.3.1; not tried here). What is in effect stands in `GET /api/queues/VHOST/QUEUE` as
 //! `delayed_retry`: `failed (min: 200ms, max: 1000ms)`, or `disabled`.
 //!
 //! Source: `rabbit_quorum_queue` of 4.3.6 (`get_delayed_retry_config`,

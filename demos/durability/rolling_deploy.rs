@@ -53,7 +53,7 @@ pub static ROLLING_DEPLOY: Scenario = Scenario {
         choices: &[
             text! { en: "nothing", zh: "没事" },
             text! { en: "redeliveries only", zh: "只是重复投递" },
-            text! { en: "orders that nobody ever handled", zh: "丢，还是没人处理过的" },
+            text! { en: "orders that nobody ever handled", zh: "丢订单，而且没人处理过" },
         ],
         right: 2,
     },
