@@ -7,6 +7,7 @@
 pub mod decoupling;
 pub mod durability;
 pub mod idempotency;
+pub mod mirrored_ha;
 pub mod producer_loss;
 pub mod shop;
 
@@ -18,6 +19,7 @@ pub const TOPICS: &[&Topic] = &[
     &producer_loss::TOPIC,
     &idempotency::TOPIC,
     &durability::TOPIC,
+    &mirrored_ha::TOPIC,
 ];
 
 /// Does what a process of a demo's own is to do, where this is one. Every

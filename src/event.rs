@@ -218,6 +218,19 @@ pub struct GridRow {
     pub cells: Vec<Text>,
 }
 
+/// One machine in a picture of who is what: a broker, a balancer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seat {
+    /// What it is called: `n1`, `lb2`.
+    pub name: String,
+    /// What it is just now: leader, copy, holds the address, killed.
+    pub is: Text,
+    /// Whether it can be reached.
+    pub up: bool,
+    /// Who has the same number hears each other.
+    pub side: u8,
+}
+
 /// What one way came to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WayResult {
@@ -431,6 +444,14 @@ pub enum Event {
         verb: Text,
         /// What was done and seen.
         text: Text,
+    },
+    /// Who is what now: machines in a row, parted where they do not hear each
+    /// other.
+    Topology {
+        /// Which way.
+        way: WayName,
+        /// The machines, from the left.
+        seats: Vec<Seat>,
     },
     /// A command that shows the same, to be pasted.
     Command {

@@ -9,7 +9,9 @@
 mod bars;
 pub mod catalogue;
 pub mod check;
+pub mod clusters;
 mod failpoints;
+mod ground;
 mod observed;
 mod owed;
 pub mod plan;
@@ -34,6 +36,7 @@ use anyhow::Context;
 use tokio::time::sleep;
 
 pub use bars::Bars;
+pub use clusters::{ClusterOf, Clusters};
 pub use failpoints::{Failpoints, Killed};
 use observed::Observed;
 use owed::Owed;
@@ -43,11 +46,11 @@ pub use strike::{Hits, Strike};
 pub use ways::{Check, Mechanism, Run, Way, Ways};
 
 use crate::{
-    event::{Event, Figure, WayName},
+    event::{Event, Figure, Seat, WayName},
     fault::wire::Wire,
     ledger::{Audit, Counts, Entry, Fact, Ledger, MessageId, Noun, Witness},
     narrate::Narrator,
-    stage::{Broker, MailSink, Redis, Stage},
+    stage::{Broker, Cluster, MailSink, Redis, Stage},
     text::Text,
 };
 
@@ -70,6 +73,7 @@ struct Inner {
     armed: bool,
     own_redis: Option<Redis>,
     own_broker: Option<Broker>,
+    cluster: Option<Arc<Cluster>>,
     /// Containers that the way itself has started.
     started: Mutex<Vec<String>>,
     narrator: Narrator,
@@ -214,6 +218,11 @@ impl Lab {
         self.0.narrator.tell(Event::Step { way: self.0.way, n, verb, text });
     }
 
+    /// Draws who is what now.
+    pub fn draw(&self, seats: Vec<Seat>) {
+        self.0.narrator.tell(Event::Topology { way: self.0.way, seats });
+    }
+
     /// Shows a command that can be pasted.
     pub fn command(&self, line: impl Into<String>) {
         self.0
@@ -241,9 +250,21 @@ impl Lab {
         &self.0.vhost
     }
 
-    /// The broker of this way: its own, where the fault hits the whole node.
+    /// The broker of this way: its own, where the fault hits the whole node,
+    /// or the first of the cluster, where it has one.
     pub fn broker(&self) -> &Broker {
-        self.0.own_broker.as_ref().unwrap_or(&self.0.stage.broker)
+        let nodes = self.0.cluster.iter().flat_map(|cluster| &cluster.nodes);
+        let own = self.0.own_broker.as_ref();
+        own.or(nodes.into_iter().next()).unwrap_or(&self.0.stage.broker)
+    }
+
+    /// The cluster of this scenario. Others have it after this way.
+    ///
+    /// # Errors
+    /// When the scenario does not say that it needs one.
+    pub fn cluster(&self) -> anyhow::Result<&Cluster> {
+        let cluster = self.0.cluster.as_deref();
+        cluster.context("the scenario did not say that it needs a cluster")
     }
 
     /// The version of this way's broker, (major, minor).

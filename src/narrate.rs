@@ -36,6 +36,7 @@ mod tests_json;
 mod tests_pace;
 #[cfg(test)]
 mod tests_terminal;
+mod topology;
 mod waits;
 mod way;
 mod words;

@@ -13,6 +13,7 @@ pub mod consumer;
 pub mod dedup;
 pub mod direct;
 pub mod escalation;
+pub mod failover;
 pub mod inbox;
 pub mod intercept;
 pub mod outbox;

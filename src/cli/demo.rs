@@ -17,7 +17,7 @@ use crate::{
     demos::TOPICS,
     event::{Event, Login, Stamped},
     lab::{
-        Mechanism, Plan,
+        Clusters, Mechanism, Plan,
         catalogue::{self, Entry},
         run::{How, Place, Session, heard},
     },
@@ -321,6 +321,7 @@ async fn scenarios(
         dir: work,
         prefix: String::new(),
         keep: asked.hold,
+        clusters: Clusters::default(),
     };
     let at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let alone =

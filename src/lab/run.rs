@@ -15,7 +15,9 @@ use std::{
 use tokio::time::timeout;
 
 use super::{
-    Check, Lab, Mechanism, Outcome, Plan, RanOut, Run, Scenario, Topic, Ways,
+    Check, Clusters, Lab, Mechanism, Outcome, Plan, RanOut, Run, Scenario,
+    Topic, Ways,
+    ground::Ground,
     millis,
     trouble::{no_room, told},
     verdict::{Case, judge},
@@ -68,6 +70,8 @@ pub struct Session {
     pub prefix: String,
     /// Whether vhosts stay until the stage goes, for somebody who looks.
     pub keep: bool,
+    /// The clusters that its scenarios share.
+    pub clusters: Clusters,
 }
 
 /// A scenario's place in a run.
@@ -101,7 +105,11 @@ impl Session {
     ) -> Result<Ended, Problem> {
         let messages = how.messages.min(scenario.needs.most);
         let how = How { messages, ..how };
-        self.narrator.tell(self.started(topic, scenario, place, how));
+        let mut ground = self.ground(scenario).await?;
+        let product = ground.product(&self.stage).to_owned();
+        let (major, minor, _) = ground.broker(&self.stage).version;
+        let started = self.started(topic, scenario, (place, product), how);
+        self.narrator.tell(started);
         if how.ask {
             let choices = choices(scenario);
             let guess =
@@ -111,11 +119,10 @@ impl Session {
         let (mut ways, mut grids) = (BTreeMap::new(), Vec::new());
         for part in parts(scenario, how.without) {
             let (result, shown) =
-                self.way(topic.noun, scenario, &part, how).await?;
+                self.way(topic.noun, scenario, &part, how, &mut ground).await?;
             ways.insert(part.name, result);
             grids.extend(shown);
         }
-        let (major, minor, _) = self.stage.broker.version;
         let (verdict, why) = judge(&Case {
             ways: &ways,
             without: how.without.map(|mechanism| &mechanism.name),
@@ -169,11 +176,14 @@ impl Session {
         scenario: &'static Scenario,
         part: &Part,
         how: How,
+        ground: &mut Ground,
     ) -> Result<(WayResult, Vec<Grid>), Problem> {
-        let began = Instant::now();
         let (way, title) = (part.name, part.title.clone());
         self.narrator.tell(Event::WayStarted { way, title });
-        let lab = self.lab(noun, scenario, part.name, how).await?;
+        // What the way before has done to it is mended on nobody's account.
+        let cluster = self.whole(ground).await?;
+        let began = Instant::now();
+        let lab = self.lab(noun, scenario, part.name, how, cluster).await?;
         let own = scenario.needs.seconds + how.messages / 250;
         let mut limit = Duration::from_secs(60 + u64::from(own));
         if scenario.needs.nodes > 0 {
@@ -225,6 +235,7 @@ impl Session {
         scenario: &'static Scenario,
         way: WayName,
         how: How,
+        cluster: Option<Arc<Cluster>>,
     ) -> Result<Lab, Problem> {
         let name = format!("{}{}.{}", self.prefix, scenario.id, way.as_str());
         let dir = self.dir.join(&name);
@@ -234,7 +245,10 @@ impl Session {
             false => None,
         };
         let broker = own_broker.as_ref().unwrap_or(&self.stage.broker);
-        broker.management.make_vhost(&name).await?;
+        match &cluster {
+            Some(cluster) => cluster.make_vhost(&name).await?,
+            None => broker.management.make_vhost(&name).await?,
+        }
         let own_redis = match (&self.stage.redis, scenario.needs.own_redis) {
             (Some(shared), true) => {
                 let own = format!("redis-{name}");
@@ -268,6 +282,7 @@ impl Session {
             armed: how.armed,
             own_redis,
             own_broker,
+            cluster,
             started: Mutex::default(),
             narrator: self.narrator.clone(),
             began: self.began,
@@ -292,6 +307,8 @@ impl Session {
     async fn strike_set(&self, lab: &Lab) {
         if let Some(broker) = &lab.0.own_broker {
             self.stage.engine.remove(broker.container()).await;
+        } else if let Some(cluster) = &lab.0.cluster {
+            self.clear(cluster, lab.vhost()).await;
         } else if !self.keep {
             let management = &self.stage.broker.management;
             let _ = management.remove_vhost(lab.vhost()).await;
@@ -310,7 +327,7 @@ impl Session {
         &self,
         topic: &Topic,
         scenario: &Scenario,
-        place: Place,
+        (place, product): (Place, String),
         how: How,
     ) -> Event {
         let stage = &self.stage;
@@ -326,9 +343,8 @@ impl Session {
             .filter(|_| scenario.needs.mail)
             .map(|m| m.service.product.clone());
         let sqlite = scenario.needs.sqlite.then(|| "SQLite".to_owned());
-        let product = &stage.broker.service.product;
         let on = std::iter::once(match scenario.needs.nodes {
-            0 => product.clone(),
+            0 => product,
             nodes => format!("{product} ×{nodes}"),
         });
         Event::ScenarioStarted {
@@ -356,7 +372,7 @@ impl Session {
     async fn log_of(&self, scenario: &Scenario) -> Option<String> {
         let kept = self.log_path(scenario)?;
         if !kept.exists() {
-            if scenario.needs.own_broker {
+            if scenario.needs.own_broker || scenario.needs.cluster.is_some() {
                 return None;
             }
             std::fs::write(&kept, self.stage.broker.log().await).ok()?;
@@ -367,7 +383,16 @@ impl Session {
     /// Keeps the log of a way's broker beside the record, for whoever has to
     /// find out, and those of all that the way has started.
     async fn keep_logs(&self, scenario: &Scenario, lab: &Lab) -> Option<()> {
-        let mut logs = lab.broker().log().await;
+        let mut logs = String::new();
+        match &lab.0.cluster {
+            Some(cluster) => {
+                for node in &cluster.nodes {
+                    let (name, log) = (&node.service.container, node.log());
+                    logs += &format!("\n=== {name}\n{}", log.await);
+                }
+            }
+            None => logs = lab.broker().log().await,
+        }
         let started = super::lock(&lab.0.started).clone();
         for container in started {
             let log = self.stage.engine.log(&container).await;

@@ -1,6 +1,8 @@
 //! What a scenario is: data beside its code.
 
-use super::{Bars, Hits, Strike, Ways, run::MOST_MESSAGES};
+use super::{
+    Bars, ClusterOf, Hits, Strike, Ways, clusters::NODES, run::MOST_MESSAGES,
+};
 use crate::{event::Column, ledger::Noun, text::Text};
 
 /// A chapter's worth of scenarios.
@@ -83,6 +85,10 @@ pub struct Needs {
     pub other_broker: bool,
     /// Brokers of a cluster that each way starts for itself.
     pub nodes: u32,
+    /// A cluster of three, shared with other scenarios.
+    pub cluster: Option<ClusterOf>,
+    /// Balancers that each way starts for itself.
+    pub balancers: bool,
     /// The fewest messages with which it can show anything.
     pub fewest: u32,
     /// The most that it sends, whatever is asked for: load is bounded.
@@ -137,6 +143,8 @@ impl Needs {
         own_broker: false,
         other_broker: false,
         nodes: 0,
+        cluster: None,
+        balancers: false,
         fewest: 1,
         most: MOST_MESSAGES,
         seconds: 4,
@@ -149,6 +157,7 @@ impl Needs {
     /// The needs as `list --json` names them.
     pub fn names(&self) -> Vec<&'static str> {
         let broker = match self.only_four.map(OnlyFour::since) {
+            None if self.cluster == Some(ClusterOf::Three) => "broker-3",
             None => "broker",
             Some((_, 0)) => "broker-4",
             Some(_) => "broker-4.3",
@@ -157,7 +166,8 @@ impl Needs {
             (self.redis || self.own_redis, "redis"),
             (self.sqlite, "sqlite"),
             (self.mail, "mail"),
-            (self.nodes > 0, "cluster"),
+            (self.nodes > 0 || self.cluster.is_some(), "cluster"),
+            (self.balancers, "balancers"),
         ];
         let others =
             others.into_iter().filter_map(|(is, name)| is.then_some(name));
@@ -168,8 +178,13 @@ impl Needs {
     pub const fn memory_mib(&self) -> u32 {
         let redis = if self.redis || self.own_redis { 20 } else { 0 };
         let mail = if self.mail { 30 } else { 0 };
-        let brokers =
-            1 + self.own_broker as u32 + self.other_broker as u32 + self.nodes;
-        300 * brokers + redis + mail
+        let shared = if self.cluster.is_some() { NODES as u32 } else { 0 };
+        let brokers = 1
+            + self.own_broker as u32
+            + self.other_broker as u32
+            + self.nodes
+            + shared;
+        let balancers = if self.balancers { 60 } else { 0 };
+        300 * brokers + redis + mail + balancers
     }
 }

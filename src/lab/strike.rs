@@ -106,6 +106,16 @@ pub enum Strike {
     Cancelled,
     /// Its handler returns early, past the end.
     EarlyReturn,
+    /// The brokers no longer hear each other, and their clients hear all.
+    Parted,
+    /// The machine with the balancer that holds the address is killed.
+    BalancerKilled,
+    /// The balancer's process is killed, and its machine lives.
+    ProxyKilled,
+    /// The balancers no longer hear each other.
+    BalancersParted,
+    /// Nothing comes for longer than a balancer keeps an idle connection.
+    Idle,
 }
 
 impl Strike {
@@ -154,7 +164,12 @@ impl Strike {
             | Self::SecondLap
             | Self::AckTimeout
             | Self::Cancelled
-            | Self::EarlyReturn => None,
+            | Self::EarlyReturn
+            | Self::Parted
+            | Self::BalancerKilled
+            | Self::ProxyKilled
+            | Self::BalancersParted
+            | Self::Idle => None,
         }
     }
 
@@ -203,6 +218,11 @@ impl Strike {
             Self::AckTimeout => Fact::AckTimedOut,
             Self::Cancelled => Fact::Cancelled,
             Self::EarlyReturn => Fact::EarlyReturn,
+            Self::Parted => Fact::Parted,
+            Self::BalancerKilled => Fact::BalancerKilled,
+            Self::ProxyKilled => Fact::ProxyKilled,
+            Self::BalancersParted => Fact::BalancersParted,
+            Self::Idle => Fact::Idle,
         }
     }
 }

@@ -128,6 +128,16 @@ pub enum Fact {
     OtherChannel,
     /// Fault: its handler returned early, past the end.
     EarlyReturn,
+    /// Fault: the brokers no longer heard each other.
+    Parted,
+    /// Fault: the machine with the balancer that holds the address was killed.
+    BalancerKilled,
+    /// Fault: the balancer's process was killed.
+    ProxyKilled,
+    /// Fault: the balancers no longer heard each other.
+    BalancersParted,
+    /// Fault: nothing came for longer than an idle connection is kept.
+    Idle,
 
     /// Its row was committed with the business: it is on disk.
     Stored,

@@ -138,6 +138,9 @@ impl Teller {
                 verb: verb.clone(),
                 text: text.clone(),
             }),
+            Event::Topology { seats, .. } => {
+                self.line(Line::Topology(seats.clone()))
+            }
             Event::Command { line, .. } => {
                 self.line(Line::Command(line.clone()))
             }

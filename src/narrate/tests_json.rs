@@ -5,12 +5,24 @@
 use serde_json::{Value, json};
 
 use super::{sample, *};
-use crate::event::Event;
+use crate::event::{Event, Seat, WayName};
 
 fn every_kind() -> Vec<Stamped> {
     let mut events = sample::topic();
     events.extend(sample::single(0));
     events.extend(sample::decoupling());
+    events.push(Stamped {
+        at_ms: 8,
+        event: Event::Topology {
+            way: WayName::Naive,
+            seats: vec![Seat {
+                name: "n1".to_owned(),
+                is: Text::fixed("leader", "主"),
+                up: true,
+                side: 0,
+            }],
+        },
+    });
     events.push(Stamped {
         at_ms: 9,
         event: Event::Error {
@@ -45,6 +57,7 @@ fn kind(event: &Event) -> &'static str {
         Event::WayStarted { .. } => "way-started",
         Event::Step { .. } => "step",
         Event::Command { .. } => "command",
+        Event::Topology { .. } => "topology",
         Event::Struck { .. } => "struck",
         Event::Fact { .. } => "fact",
         Event::Sample { .. } => "sample",
@@ -136,7 +149,12 @@ fn every_fact_is_in_the_schema() {
             Some(Cancelled) => AckedUndone,
             Some(AckedUndone) => OtherChannel,
             Some(OtherChannel) => EarlyReturn,
-            Some(EarlyReturn) => Stored,
+            Some(EarlyReturn) => Parted,
+            Some(Parted) => BalancerKilled,
+            Some(BalancerKilled) => ProxyKilled,
+            Some(ProxyKilled) => BalancersParted,
+            Some(BalancersParted) => Idle,
+            Some(Idle) => Stored,
             Some(Stored) => Buffered,
             Some(Buffered) => TimedOut,
             Some(TimedOut) => GivenUp,

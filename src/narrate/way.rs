@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    event::{Gauge, WayName, WayResult},
+    event::{Gauge, Seat, WayName, WayResult},
     ledger::Counts,
     text::{Lang, Text},
 };
@@ -11,6 +11,7 @@ use crate::{
 use super::{
     layout::{Ink, MARGIN, Page},
     story::Stories,
+    topology::topology,
     words,
 };
 
@@ -23,6 +24,8 @@ pub(super) enum Line {
         text: Text,
     },
     Command(String),
+    /// Who is what, and who hears whom.
+    Topology(Vec<Seat>),
     /// A remark of the lab, such as a wait that took long.
     Note(String),
 }
@@ -205,6 +208,7 @@ impl Section {
                     Vec::new()
                 }
             }
+            Line::Topology(seats) => topology(page, seats),
             Line::Note(note) => page.hang("   ", Ink::Plain, note),
         }
     }

@@ -181,6 +181,15 @@ pub(super) const fn fact(fact: Fact) -> Text {
             Text::fixed("acked on another channel", "在别的 channel 上 ack")
         }
         Fact::EarlyReturn => Text::fixed("early return", "提前返回"),
+        Fact::Parted => Text::fixed("brokers cut apart", "broker 之间断网"),
+        Fact::BalancerKilled => {
+            Text::fixed("balancer killed", "主负载均衡被杀")
+        }
+        Fact::ProxyKilled => Text::fixed("HAProxy killed", "HAProxy 进程被杀"),
+        Fact::BalancersParted => {
+            Text::fixed("balancers cut apart", "负载均衡之间断网")
+        }
+        Fact::Idle => Text::fixed("idle too long", "空闲太久"),
         Fact::Stored => Text::fixed("stored", "已落库"),
         Fact::Buffered => Text::fixed("in Redis", "已进 Redis"),
         Fact::TimedOut => Text::fixed("confirm late", "确认超时"),

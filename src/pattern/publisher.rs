@@ -87,6 +87,8 @@ pub struct ConfirmingPublisher {
     route: Route,
     witness: Arc<dyn Witness>,
     confirm_timeout: Duration,
+    connect_tries: u32,
+    mandatory: bool,
     link: Option<Link>,
 }
 
@@ -98,7 +100,7 @@ pub(super) struct Link {
 }
 
 /// How often a connection is tried before an attempt counts as unknown.
-const CONNECT_TRIES: u32 = 5;
+pub(super) const CONNECT_TRIES: u32 = 5;
 /// One publisher, one attempt at a time: there is nobody to step out of the
 /// way of, and a run without chance is the easier one to read.
 const BACKOFF: Backoff = Backoff {
@@ -129,8 +131,26 @@ impl ConfirmingPublisher {
             route,
             witness,
             confirm_timeout: Duration::from_secs(10),
+            connect_tries: CONNECT_TRIES,
+            mandatory: true,
             link: None,
         }
+    }
+
+    /// The same, waiting so long for a connection and for an answer (ten
+    /// seconds, unless this is said), and connecting once an attempt: for
+    /// whoever has another address to try.
+    pub fn impatient(mut self, patience: Duration) -> Self {
+        self.confirm_timeout = patience;
+        self.connect_tries = 1;
+        self
+    }
+
+    /// The same without `mandatory`: what leads to no queue is confirmed then,
+    /// and dropped. For showing that.
+    pub fn not_mandatory(mut self) -> Self {
+        self.mandatory = false;
+        self
     }
 
     /// Connects now, so that the first message need not wait for it. `false`
@@ -231,7 +251,10 @@ impl ConfirmingPublisher {
             publishes.push(channel.basic_publish(
                 self.route.exchange.as_str().into(),
                 self.route.key.as_str().into(),
-                BasicPublishOptions { mandatory: true, ..Default::default() },
+                BasicPublishOptions {
+                    mandatory: self.mandatory,
+                    ..Default::default()
+                },
                 &message.body,
                 properties,
             ));
@@ -277,7 +300,8 @@ impl ConfirmingPublisher {
         {
             return Some(link.channel.clone());
         }
-        self.link = Link::keep_trying(&self.uri, self.confirm_timeout).await;
+        let (tries, within) = (self.connect_tries, self.confirm_timeout);
+        self.link = Link::keep_trying(&self.uri, tries, within).await;
         self.link.as_ref().map(|link| link.channel.clone())
     }
 }
@@ -315,12 +339,13 @@ impl Drop for Unanswered<'_> {
 }
 
 impl Link {
-    /// Tries to connect a few times, each within this time.
+    /// Tries to connect so many times, each within this time.
     pub(super) async fn keep_trying(
         uri: &str,
+        tries: u32,
         within: Duration,
     ) -> Option<Self> {
-        for attempt in 1..=CONNECT_TRIES {
+        for attempt in 1..=tries {
             if let Ok(Ok(link)) = timeout(within, Self::open(uri)).await {
                 return Some(link);
             }

@@ -48,7 +48,7 @@ use tokio::time::timeout;
 
 use super::{
     consumer::{ConnectionLost, written},
-    publisher::{Answer, Link},
+    publisher::{Answer, CONNECT_TRIES, Link},
 };
 
 pub use self::{
@@ -257,7 +257,9 @@ impl Retrier {
     async fn channel(&mut self) -> Result<Channel, NotPlaced> {
         let alive = |link: &Link| link.channel.status().connected();
         if !self.link.as_ref().is_some_and(alive) {
-            self.link = Link::keep_trying(&self.uri, CONFIRMED_WITHIN).await;
+            self.link =
+                Link::keep_trying(&self.uri, CONNECT_TRIES, CONFIRMED_WITHIN)
+                    .await;
         }
         let link = self.link.as_ref().ok_or(NotPlaced::Unreachable)?;
         Ok(link.channel.clone())

@@ -10,14 +10,22 @@
 
 use std::time::{Duration, Instant};
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
+use testcontainers::bollard::{
+    models::ContainerStateStatusEnum,
+    query_parameters::{InspectContainerOptions, StartContainerOptions},
+};
 use tokio::time::sleep;
 
-use super::{Broker, Engine, Hear, News, broker::Identity, image::Image};
+use super::{
+    Broker, Engine, Hear, News, broker::Identity, docker, image::Image,
+};
 use crate::{problem::Problem, text};
 
 /// Brokers that are nodes of one cluster.
 pub struct Cluster {
+    /// The engine that it stands on.
+    pub engine: Engine,
     /// The nodes, in the order of their names.
     pub nodes: Vec<Broker>,
     /// From the first container to the last node that counts all others.
@@ -27,6 +35,13 @@ pub struct Cluster {
 /// A node that does not answer for so long is taken for dead by the others.
 /// The default is a minute.
 const TICK_S: u32 = 5;
+/// How old what the management API says of a queue may be. The default is
+/// five seconds.
+pub const STATISTICS: Duration = Duration::from_millis(500);
+/// What was hurt is whole only if it has been so for this long: a node that
+/// ran on after a pause is counted as running at first, and restarts when the
+/// others tell it what it has missed.
+const WHOLE_FOR: Duration = Duration::from_secs(1);
 /// A node starts a new vhost within some 50 ms.
 const STARTED_BY_ITSELF: Duration = Duration::from_secs(1);
 const ASKED_EVERY: Duration = Duration::from_millis(50);
@@ -65,7 +80,8 @@ impl Cluster {
             },
         ))
         .await?;
-        let cluster = Self { nodes, took: began.elapsed() };
+        let engine = engine.clone();
+        let cluster = Self { engine, nodes, took: began.elapsed() };
         cluster.is_whole(began).await?;
         hear(News::There(began.elapsed()));
         Ok(Self { took: began.elapsed(), ..cluster })
@@ -111,6 +127,67 @@ impl Cluster {
         }
     }
 
+    /// Heals what was done to it: starts nodes that are down, lets those that
+    /// are paused go on, and waits until all count each other again. `false`
+    /// where that took longer than `limit`, or a node is gone altogether.
+    ///
+    /// # Errors
+    /// What Docker says.
+    pub async fn mend(&self, limit: Duration) -> Result<bool, Problem> {
+        let began = Instant::now();
+        for node in &self.nodes {
+            if !self.wake(node.container()).await? {
+                return Ok(false);
+            }
+        }
+        let mut whole_since = None;
+        while began.elapsed() < limit {
+            let seen = self
+                .nodes
+                .iter()
+                .map(|node| node.management.counts_whole(self.nodes.len()));
+            if join_all(seen).await.into_iter().all(|whole| whole) {
+                let since = *whole_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= WHOLE_FOR {
+                    return Ok(true);
+                }
+            } else {
+                whole_since = None;
+            }
+            sleep(ASKED_EVERY).await;
+        }
+        Ok(false)
+    }
+
+    /// Has a container run, whatever was done to it. `false` where there is
+    /// none.
+    async fn wake(&self, container: &str) -> Result<bool, Problem> {
+        let docker = self.engine.docker();
+        let seen = docker
+            .inspect_container(container, None::<InspectContainerOptions>)
+            .await;
+        let Ok(seen) = seen else { return Ok(false) };
+        match seen.state.and_then(|state| state.status) {
+            Some(ContainerStateStatusEnum::RUNNING) => {}
+            Some(ContainerStateStatusEnum::PAUSED) => docker
+                .unpause_container(container)
+                .await
+                .map_err(|e| docker::failed(&e))?,
+            _ => docker
+                .start_container(container, None::<StartContainerOptions>)
+                .await
+                .map_err(|e| docker::failed(&e))?,
+        }
+        Ok(true)
+    }
+
+    /// Removes its containers.
+    pub async fn remove(&self) {
+        let nodes =
+            self.nodes.iter().map(|n| self.engine.remove(n.container()));
+        join_all(nodes).await;
+    }
+
     async fn is_whole(&self, began: Instant) -> Result<(), Problem> {
         let size = self.nodes.len();
         loop {
@@ -146,12 +223,18 @@ fn node_name(name: &str, index: usize) -> String {
     format!("{}-n{}", name.replace('.', "-"), index + 1)
 }
 
-/// One user and one secret for all, and the list of all for each.
+/// One user and one secret for all, and the list of all for each. After a
+/// partition RabbitMQ 3 goes on divided by default; here it heals itself, by
+/// restarting the side with fewer clients. RabbitMQ 4.3 takes the setting and
+/// has no use for it (documentation, "Clustering and Network Partitions").
 fn identities(engine: &Engine, name: &str, size: usize) -> Vec<Identity> {
     let hosts: Vec<_> = Cluster::containers(engine, name, size).collect();
     let mut conf = format!(
         "net_ticktime = {TICK_S}\n\
-         cluster_formation.peer_discovery_backend = classic_config\n"
+         collect_statistics_interval = {}\n\
+         cluster_partition_handling = autoheal\n\
+         cluster_formation.peer_discovery_backend = classic_config\n",
+        STATISTICS.as_millis()
     );
     for (index, host) in hosts.iter().enumerate() {
         let number = index + 1;

@@ -203,10 +203,33 @@ impl Engine {
         name: &str,
         request: ContainerRequest<GenericImage>,
     ) -> Result<Container, Problem> {
+        self.start_on(&self.prefix(), name, request).await
+    }
+
+    /// Starts a container in the network namespace of another: it sees that
+    /// one's interfaces, and what it changes there holds for both.
+    ///
+    /// # Errors
+    /// What Docker says.
+    pub async fn start_beside(
+        &self,
+        other: &str,
+        name: &str,
+        request: ContainerRequest<GenericImage>,
+    ) -> Result<Container, Problem> {
+        self.start_on(&format!("container:{other}"), name, request).await
+    }
+
+    async fn start_on(
+        &self,
+        network: &str,
+        name: &str,
+        request: ContainerRequest<GenericImage>,
+    ) -> Result<Container, Problem> {
         let full_name = format!("{}-{name}", self.prefix());
         let request = request
             .with_container_name(&full_name)
-            .with_network(self.prefix())
+            .with_network(network)
             .with_labels(self.labels());
         let engine = self.clone();
         self.make(async move {

@@ -138,6 +138,25 @@ impl Management {
         Ok(names.map(str::to_owned).collect())
     }
 
+    /// Whether this node counts so many as running, itself too, and knows of
+    /// no partition between them. A node that does not answer does not.
+    pub async fn counts_whole(&self, size: usize) -> bool {
+        let Ok(nodes) = self.get("/api/nodes").await else { return false };
+        let nodes = nodes.as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_well = |node: &&Value| {
+            let apart = node["partitions"].as_array();
+            node["running"] == true && apart.is_none_or(Vec::is_empty)
+        };
+        nodes.len() == size && nodes.iter().all(|node| is_well(&node))
+    }
+
+    /// What the API knows of a queue; `None` where it does not answer, or
+    /// knows of none. Some of it is up to
+    /// [`STATISTICS`](super::cluster::STATISTICS) old.
+    pub async fn queue(&self, vhost: &str, queue: &str) -> Option<Value> {
+        self.get(&format!("/api/queues/{vhost}/{queue}")).await.ok()
+    }
+
     /// Sets a policy on the queues of this name. The inner error is the
     /// broker's reason not to: it knows what a policy may say.
     ///

@@ -16,7 +16,7 @@ use rmq_lab::{
     demos::TOPICS,
     event::{Ended, Stamped},
     lab::{
-        Scenario, Topic,
+        Clusters, Scenario, Topic,
         catalogue::{Entry, entries},
         run::{How, Place, Session},
     },
@@ -37,6 +37,7 @@ struct Inner {
     four: OnceCell<Arc<Stage>>,
     three: OnceCell<Arc<Stage>>,
     runs: AtomicU32,
+    clusters: Clusters,
 }
 
 /// Which of them.
@@ -74,6 +75,7 @@ impl Brokers {
             four: OnceCell::new(),
             three: OnceCell::new(),
             runs: AtomicU32::new(0),
+            clusters: Clusters::default(),
         }))
     }
 
@@ -138,6 +140,7 @@ impl Brokers {
             dir: dir.join("work"),
             prefix: format!("{run}."),
             keep: false,
+            clusters: self.0.clusters.clone(),
         };
         let place = Place { index: 1, of: 1 };
         session.scenario(entry.topic, entry.scenario, place, how).await

@@ -12,7 +12,7 @@ use tokio_util::sync::ReusableBoxFuture;
 use super::window::Heard;
 use crate::pattern::{
     pressure::{Listening, Pressure},
-    publisher::{self, Answer, Outgoing, id_of},
+    publisher::{self, Answer, CONNECT_TRIES, Outgoing, id_of},
 };
 
 /// A publish on its way. Takes the place of another without allocating.
@@ -37,7 +37,8 @@ impl Link {
         within: Duration,
         pressure: &Pressure,
     ) -> Option<Self> {
-        let link = publisher::Link::keep_trying(uri, within).await?;
+        let link =
+            publisher::Link::keep_trying(uri, CONNECT_TRIES, within).await?;
         let listening = pressure.listen(&link.connection);
         let channel = Arc::new(link.channel.clone());
         Some(Self { link, channel, _listening: listening })

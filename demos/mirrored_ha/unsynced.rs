@@ -1,0 +1,251 @@
+//! A mirror that came back empty is promoted, and all that was confirmed is
+//! gone.
+//!
+//! A mirror that (re)joins throws away what it had and starts empty; it gets
+//! what is published from then on. Only with `ha-sync-mode: automatic`, or by
+//! hand, does it also get what the leader holds. When the leader dies and no
+//! other mirror is left, `ha-promote-on-failure: always`, the default, has the
+//! empty one lead: available, and without what was confirmed. When the old
+//! leader returns, it is the one that rejoins, and throws away what it had.
+//!
+//! `when-synced` does not promote it: the queue is unavailable until the old
+//! leader returns, and nothing is lost. That is a choice between availability
+//! and consistency; a quorum queue does not have to make it as long as a
+//! majority is there.
+//!
+//! Source: RabbitMQ 3.13 documentation, "Classic Queue Mirroring", sections
+//! "Unsynchronised Mirrors" and "Promotion of Unsynchronised Mirrors on
+//! Failure".
+
+use serde_json::json;
+
+use super::nodes::{Kind, Nodes, killed};
+use crate::{
+    demos::shop::orders::Ran,
+    event::Column,
+    lab::{
+        ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
+        check::{every_message_confirmed, every_message_once},
+    },
+    mechanism, text,
+    text::Text,
+    way,
+};
+
+/// "The queue is on two nodes, so one of them may die."
+pub static UNSYNCED: Scenario = Scenario {
+    id: "unsynced",
+    recipe: text! {
+        en: "The queue is mirrored to two nodes, so one of them may die.",
+        zh: "队列镜像在两个节点上，坏一个也不怕。"
+    },
+    fault: text! {
+        en: "The mirror restarts; then the leader is killed, and returns.",
+        zh: "镜像节点重启过一次；随后主节点被杀，又回来。"
+    },
+    predict: Predict {
+        question: text! {
+            en: "All confirmed. The mirror restarts, then the leader dies for a \
+                 while. Lost?",
+            zh: "消息全部确认过。镜像重启一次，随后主节点宕机又恢复。丢多少？"
+        },
+        choices: &[
+            text! { en: "nothing: there are two copies", zh: "不丢：有两份" },
+            text! {
+                en: "what was published in between",
+                zh: "期间发布的那些"
+            },
+            text! {
+                en: "everything that was confirmed before",
+                zh: "此前确认过的全部"
+            },
+        ],
+        right: 2,
+    },
+    needs: Needs {
+        cluster: Some(ClusterOf::Three),
+        fewest: 10,
+        most: 5_000,
+        seconds: 40,
+        ..Needs::BROKER
+    },
+    strikes: &[Strike::BrokerKilled],
+    hits: Hits::Once,
+    tried: super::MIRRORED,
+    ways: Ways::Pair {
+        naive: way!(
+            promote_always,
+            all_before_is_lost,
+            text! {
+                en: "mirrored to two, whoever is left leads (the default)",
+                zh: "镜像两份，剩下的那个就当主（默认）"
+            },
+        ),
+        fixed: way!(
+            promote_when_synced,
+            every_order_once,
+            text! {
+                en: "mirrored to two, only who has everything leads",
+                zh: "镜像两份，数据齐全的才能当主"
+            },
+        ),
+        mechanisms: &[mechanism!(
+            "when-synced",
+            promote_always,
+            all_before_is_lost,
+            text! {
+                en: "ha-promote-on-failure: when-synced",
+                zh: "ha-promote-on-failure: when-synced"
+            },
+        )],
+    },
+    columns: &[
+        Column::Confirmed,
+        Column::Attempts,
+        Column::Applied,
+        Column::Lost,
+    ],
+    figures: &[],
+    bars: &[],
+    claim: text! {
+        en: "c: a mirror that rejoins is empty. It was promoted, and the old \
+             leader, coming back, threw away the only copy.",
+        zh: "c：重新加入的镜像是空的。它被提升为主，老的主节点回来时\
+             把唯一的一份扔了。"
+    },
+    fix: text! {
+        en: "ha-promote-on-failure: when-synced, and ha-sync-mode: automatic. \
+             Better: a quorum queue.",
+        zh: "ha-promote-on-failure: when-synced，并 ha-sync-mode: automatic。\
+             更好的是仲裁队列。"
+    },
+    limit: text! {
+        en: "when-synced waits for the old leader: unavailable meanwhile, and if \
+             its disk is gone, for ever.",
+        zh: "when-synced 要等老的主节点：期间不可用；它的磁盘没了，就永远等不到。"
+    },
+    say: text! {
+        en: "\"A mirror counts only when it is synchronised.\"",
+        zh: "「镜像同步了才算数。」"
+    },
+    source: &[include_str!("unsynced.rs")],
+};
+
+/// An empty mirror leads, because it is the only one left.
+async fn promote_always(lab: Lab) -> Ran {
+    mirror_restarts_then_leader_dies(&lab, "always").await
+}
+
+/// Nobody leads until somebody is back who has everything.
+async fn promote_when_synced(lab: Lab) -> Ran {
+    mirror_restarts_then_leader_dies(&lab, "when-synced").await
+}
+
+const LEADER: usize = 0;
+const MIRROR: usize = 1;
+const BYSTANDER: usize = 2;
+
+/// Orders are confirmed on two nodes. One of them restarts, the other is
+/// killed, and a few orders more are published while it is away.
+async fn mirror_restarts_then_leader_dies(lab: &Lab, promote: &str) -> Ran {
+    let nodes = Nodes::of(lab)?;
+    nodes.declare(Kind::Classic, LEADER).await?;
+    let two = [nodes.name(LEADER)?, nodes.name(MIRROR)?];
+    let policy = json!({
+        "ha-mode": "nodes", "ha-params": two,
+        "ha-sync-mode": "manual", "ha-promote-on-failure": promote,
+    });
+    nodes.mirror(policy, 1).await?;
+    let (before, meanwhile) = split(lab);
+    nodes.publish(&[LEADER], before).await?;
+    lab.step(
+        text! { en: "publish", zh: "发布" },
+        text! {
+            en: "{n} orders, all confirmed by leader and mirror",
+            zh: "{n} 个订单，主与镜像都已确认",
+            n = lab.sums().confirmed
+        },
+    );
+    nodes.draw(LEADER, &[]).await?;
+    if !lab.is_armed(Strike::BrokerKilled) {
+        return Ok(());
+    }
+    nodes.kill(MIRROR).await?;
+    nodes.start(MIRROR).await?;
+    let what = text! { en: "the mirror to be back", zh: "镜像回来" };
+    nodes
+        .until(what, LEADER, |at| at.copies == [MIRROR] && at.synced.is_empty())
+        .await?;
+    lab.step(
+        text! { en: "restart", zh: "重启" },
+        text! {
+            en: "the mirror is back, and empty: ha-sync-mode is manual",
+            zh: "镜像回来了，但是空的：ha-sync-mode 为 manual"
+        },
+    );
+    nodes.draw(LEADER, &[]).await?;
+    nodes.kill(LEADER).await?;
+    lab.struck_once(Strike::BrokerKilled);
+    let mut shop = nodes.publisher(&[BYSTANDER, MIRROR])?;
+    let mut unanswered = Vec::new();
+    for order in meanwhile {
+        let order = nodes.taken(order);
+        let answer = shop.attempt(&order).await;
+        if answer != crate::pattern::publisher::Answer::Confirmed {
+            unanswered.push(order);
+        }
+    }
+    lab.step(
+        text! { en: "fault", zh: "故障" },
+        text! {
+            en: "leader killed; of the orders meanwhile {n} not confirmed",
+            zh: "主节点被杀；其间的订单有 {n} 个没得到确认",
+            n = unanswered.len()
+        },
+    );
+    nodes.draw(BYSTANDER, &[(LEADER, killed())]).await?;
+    nodes.heal().await?;
+    for order in &unanswered {
+        shop.publish(order, super::nodes::SOON).await?;
+    }
+    let done = nodes.work_off(BYSTANDER).await?;
+    lab.step(
+        text! { en: "look", zh: "查看" },
+        text! {
+            en: "the leader is back: {done} of {all} orders in the queue",
+            zh: "主节点回来之后：队列里有 {done}/{all} 个订单",
+            done = done, all = lab.count()
+        },
+    );
+    Ok(())
+}
+
+/// The last tenth is published while the leader is away, and resent until it
+/// is confirmed.
+fn split(
+    lab: &Lab,
+) -> (Vec<crate::ledger::MessageId>, Vec<crate::ledger::MessageId>) {
+    let mut orders: Vec<_> = lab.messages().collect();
+    let meanwhile = orders.split_off(orders.len() - orders.len() / 10);
+    (orders, meanwhile)
+}
+
+/// All orders were confirmed; those from before the kill are gone.
+fn all_before_is_lost(outcome: &Outcome) -> Result<(), Text> {
+    every_message_confirmed(outcome)?;
+    let before = u64::from(outcome.messages - outcome.messages / 10);
+    let lost = outcome.audit.counts.lost;
+    if lost == before {
+        return Ok(());
+    }
+    Err(text! {
+        en: "{lost} lost, not {before}", zh: "丢失 {lost} 个，而不是 {before} 个",
+        lost = lost, before = before
+    })
+}
+
+/// All were confirmed, some of them late, and none is missing.
+fn every_order_once(outcome: &Outcome) -> Result<(), Text> {
+    every_message_confirmed(outcome)?;
+    every_message_once(outcome)
+}
