@@ -7,6 +7,7 @@
 //! in flight on them.
 
 mod nodes;
+mod shutdown;
 mod unsynced;
 
 use crate::{lab::Topic, ledger::Noun, text};
@@ -19,7 +20,7 @@ pub const TOPIC: Topic = Topic {
         zh: "镜像队列与仲裁队列，负载均衡与虚拟 IP"
     },
     noun: Noun::Order,
-    scenarios: &[&unsynced::UNSYNCED],
+    scenarios: &[&unsynced::UNSYNCED, &shutdown::SHUTDOWN],
 };
 
 /// Where mirrored queues were tried: 3.13, the last that has them, is not in

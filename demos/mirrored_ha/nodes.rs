@@ -12,12 +12,18 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    demos::shop::orders::{ORDERS, Ran},
-    event::Seat,
+    demos::shop::orders::{ORDERS, Ran, order},
+    event::{Seat, Unit},
     fault::container,
-    lab::{Lab, RanOut},
+    lab::{
+        Lab, Outcome, RanOut,
+        check::{every_message_confirmed, every_message_once},
+    },
     ledger::{Fact, MessageId, Witness},
-    pattern::failover::FailoverPublisher,
+    pattern::{
+        failover::FailoverPublisher,
+        publisher::{Answer, Outgoing},
+    },
     stage::{Broker, Cluster},
     text,
     text::Text,
@@ -51,6 +57,8 @@ pub struct Where {
 pub const PATIENCE: Duration = Duration::from_secs(2);
 /// A fail-over takes less, and so does the boot of a node of 3.10.
 pub const SOON: Duration = Duration::from_secs(60);
+/// The longest that a fail-over is waited for, where it may not come.
+const FAIL_OVER: Duration = Duration::from_secs(12);
 /// Unanswered publishes at a time.
 pub const WINDOW: usize = 20;
 
@@ -187,6 +195,13 @@ impl<'a> Nodes<'a> {
         Ok(())
     }
 
+    /// Shuts one of them down, the graceful way.
+    pub async fn shut_down(&self, node: Node) -> Ran {
+        let broker = self.broker(node)?;
+        container::shut_down(&self.cluster.engine, broker).await?;
+        Ok(())
+    }
+
     /// Starts a node that was stopped, and waits until it answers.
     pub async fn start(&self, node: Node) -> Ran {
         self.lab.start_again(self.broker(node)?).await
@@ -214,9 +229,63 @@ impl<'a> Nodes<'a> {
     }
 
     /// An order, taken over from the customer.
-    pub fn taken(&self, id: MessageId) -> crate::pattern::publisher::Outgoing {
+    pub fn taken(&self, id: MessageId) -> Outgoing {
         self.lab.saw(id, Fact::Accepted);
-        crate::demos::shop::orders::order(id)
+        order(id)
+    }
+
+    /// Waits until those that are left know that so many are gone.
+    pub async fn until_missed(&self, asked: Node, gone: usize) -> Ran {
+        let left = self.count() - gone;
+        let management = &self.broker(asked)?.management;
+        let what = text! { en: "the others to notice", zh: "其他节点发觉" };
+        let noticed =
+            || async { Ok(management.counts_running().await == Some(left)) };
+        self.lab.wait_until(what, SOON, noticed).await
+    }
+
+    /// Publishes these while something is down: for the first it waits as
+    /// long as a fail-over may take, then each has one attempt. Returns those
+    /// that were not confirmed, and observes how many were.
+    pub async fn publish_meanwhile(
+        &self,
+        shop: &mut FailoverPublisher,
+        orders: Vec<Outgoing>,
+    ) -> Vec<Outgoing> {
+        let (all, mut open) = (orders.len(), Vec::new());
+        for (nth, order) in orders.into_iter().enumerate() {
+            let confirmed = match nth {
+                0 => shop.publish(&order, FAIL_OVER).await.is_ok(),
+                _ => shop.attempt(&order).await == Answer::Confirmed,
+            };
+            if !confirmed {
+                open.push(order);
+            }
+        }
+        let confirmed = (all - open.len()) as f64;
+        let name = text! { en: "meanwhile", zh: "期间确认" };
+        self.lab.observe("meanwhile", name, confirmed, Unit::Count);
+        open
+    }
+
+    /// Publishes again what was not confirmed, until it is.
+    pub async fn publish_again(
+        &self,
+        shop: &mut FailoverPublisher,
+        orders: &[Outgoing],
+    ) -> Ran {
+        for order in orders {
+            shop.publish(order, SOON).await?;
+        }
+        Ok(())
+    }
+
+    /// Observes the longest time without a confirm.
+    pub fn observe_gap(&self, shop: &FailoverPublisher) -> u128 {
+        let gap = shop.longest_gap().as_millis();
+        let name = text! { en: "gap", zh: "中断" };
+        self.lab.observe("gap", name, gap as f64, Unit::Ms);
+        gap
     }
 
     /// Consumes what is in the queue, once it is there, from whichever of
@@ -289,6 +358,42 @@ fn word(at: &Where, node: Node) -> Text {
         true => text! { en: "copy", zh: "副本" },
         false => text! { en: "copy, behind", zh: "副本，未同步" },
     }
+}
+
+/// The orders before a fault, and a part of them (one in so many) for the
+/// time while it lasts.
+pub fn split(lab: &Lab, one_in: u32) -> (Vec<MessageId>, Vec<MessageId>) {
+    let mut orders: Vec<_> = lab.messages().collect();
+    let later = of_them_later(lab.count(), one_in) as usize;
+    let meanwhile = orders.split_off(orders.len() - later);
+    (orders, meanwhile)
+}
+
+/// How many of the orders [`split`] keeps for later.
+pub fn of_them_later(messages: u32, one_in: u32) -> u32 {
+    messages / one_in
+}
+
+/// As many were confirmed while the fault lasted.
+pub fn confirmed_meanwhile(
+    outcome: &Outcome,
+    expected: u32,
+) -> Result<(), Text> {
+    let confirmed = outcome.figure("meanwhile")?;
+    if confirmed == f64::from(expected) {
+        return Ok(());
+    }
+    Err(text! {
+        en: "{confirmed} confirmed while it lasted, not {expected}",
+        zh: "故障期间确认 {confirmed} 个，而不是 {expected} 个",
+        confirmed = confirmed, expected = expected
+    })
+}
+
+/// All were confirmed, some of them late, and none is missing.
+pub fn every_order_once(outcome: &Outcome) -> Result<(), Text> {
+    every_message_confirmed(outcome)?;
+    every_message_once(outcome)
 }
 
 /// A word for a node that was killed.

@@ -19,13 +19,16 @@
 
 use serde_json::json;
 
-use super::nodes::{Kind, Nodes, killed};
+use super::nodes::{
+    Kind, Nodes, Where, confirmed_meanwhile, every_order_once, killed,
+    of_them_later, split,
+};
 use crate::{
     demos::shop::orders::Ran,
     event::Column,
     lab::{
         ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
-        check::{every_message_confirmed, every_message_once},
+        check::every_message_confirmed,
     },
     mechanism, text,
     text::Text,
@@ -83,7 +86,7 @@ pub static UNSYNCED: Scenario = Scenario {
         ),
         fixed: way!(
             promote_when_synced,
-            every_order_once,
+            unavailable_and_whole,
             text! {
                 en: "mirrored to two, only who has everything leads",
                 zh: "镜像两份，数据齐全的才能当主"
@@ -105,7 +108,7 @@ pub static UNSYNCED: Scenario = Scenario {
         Column::Applied,
         Column::Lost,
     ],
-    figures: &[],
+    figures: &["meanwhile"],
     bars: &[],
     claim: text! {
         en: "c: a mirror that rejoins is empty. It was promoted, and the old \
@@ -133,21 +136,32 @@ pub static UNSYNCED: Scenario = Scenario {
 
 /// An empty mirror leads, because it is the only one left.
 async fn promote_always(lab: Lab) -> Ran {
-    mirror_restarts_then_leader_dies(&lab, "always").await
+    leader_goes(&lab, "always", Goes::Killed).await
 }
 
 /// Nobody leads until somebody is back who has everything.
 async fn promote_when_synced(lab: Lab) -> Ran {
-    mirror_restarts_then_leader_dies(&lab, "when-synced").await
+    leader_goes(&lab, "when-synced", Goes::Killed).await
 }
 
+/// How the leader goes.
+#[derive(Clone, Copy)]
+pub(super) enum Goes {
+    /// By SIGKILL.
+    Killed,
+    /// By `rabbitmqctl shutdown`.
+    ShutDown,
+}
+
+/// One order in so many is published while the leader is away.
+const MEANWHILE: u32 = 10;
 const LEADER: usize = 0;
 const MIRROR: usize = 1;
 const BYSTANDER: usize = 2;
 
-/// Orders are confirmed on two nodes. One of them restarts, the other is
-/// killed, and a few orders more are published while it is away.
-async fn mirror_restarts_then_leader_dies(lab: &Lab, promote: &str) -> Ran {
+/// Orders are confirmed on two nodes. One of them restarts, the other goes,
+/// and a few orders more are published while it is away.
+pub(super) async fn leader_goes(lab: &Lab, promote: &str, goes: Goes) -> Ran {
     let nodes = Nodes::of(lab)?;
     nodes.declare(Kind::Classic, LEADER).await?;
     let two = [nodes.name(LEADER)?, nodes.name(MIRROR)?];
@@ -156,7 +170,7 @@ async fn mirror_restarts_then_leader_dies(lab: &Lab, promote: &str) -> Ran {
         "ha-sync-mode": "manual", "ha-promote-on-failure": promote,
     });
     nodes.mirror(policy, 1).await?;
-    let (before, meanwhile) = split(lab);
+    let (before, meanwhile) = split(lab, MEANWHILE);
     nodes.publish(&[LEADER], before).await?;
     lab.step(
         text! { en: "publish", zh: "发布" },
@@ -166,48 +180,26 @@ async fn mirror_restarts_then_leader_dies(lab: &Lab, promote: &str) -> Ran {
             n = lab.sums().confirmed
         },
     );
-    nodes.draw(LEADER, &[]).await?;
-    if !lab.is_armed(Strike::BrokerKilled) {
+    if !is_armed(lab) {
         return Ok(());
     }
-    nodes.kill(MIRROR).await?;
-    nodes.start(MIRROR).await?;
-    let what = text! { en: "the mirror to be back", zh: "镜像回来" };
-    nodes
-        .until(what, LEADER, |at| at.copies == [MIRROR] && at.synced.is_empty())
-        .await?;
-    lab.step(
-        text! { en: "restart", zh: "重启" },
-        text! {
-            en: "the mirror is back, and empty: ha-sync-mode is manual",
-            zh: "镜像回来了，但是空的：ha-sync-mode 为 manual"
-        },
-    );
-    nodes.draw(LEADER, &[]).await?;
-    nodes.kill(LEADER).await?;
-    lab.struck_once(Strike::BrokerKilled);
+    mirror_comes_back_empty(lab, &nodes).await?;
+    let gone = go(lab, &nodes, goes).await?;
+    nodes.until_missed(BYSTANDER, 1).await?;
     let mut shop = nodes.publisher(&[BYSTANDER, MIRROR])?;
-    let mut unanswered = Vec::new();
-    for order in meanwhile {
-        let order = nodes.taken(order);
-        let answer = shop.attempt(&order).await;
-        if answer != crate::pattern::publisher::Answer::Confirmed {
-            unanswered.push(order);
-        }
-    }
+    let meanwhile = meanwhile.into_iter().map(|id| nodes.taken(id)).collect();
+    let open = nodes.publish_meanwhile(&mut shop, meanwhile).await;
     lab.step(
         text! { en: "fault", zh: "故障" },
         text! {
-            en: "leader killed; of the orders meanwhile {n} not confirmed",
-            zh: "主节点被杀；其间的订单有 {n} 个没得到确认",
-            n = unanswered.len()
+            en: "leader gone; of the orders meanwhile {n} not confirmed",
+            zh: "主节点不在了；其间的订单有 {n} 个没得到确认",
+            n = open.len()
         },
     );
-    nodes.draw(BYSTANDER, &[(LEADER, killed())]).await?;
+    nodes.draw(BYSTANDER, &[(LEADER, gone)]).await?;
     nodes.heal().await?;
-    for order in &unanswered {
-        shop.publish(order, super::nodes::SOON).await?;
-    }
+    nodes.publish_again(&mut shop, &open).await?;
     let done = nodes.work_off(BYSTANDER).await?;
     lab.step(
         text! { en: "look", zh: "查看" },
@@ -220,20 +212,50 @@ async fn mirror_restarts_then_leader_dies(lab: &Lab, promote: &str) -> Ran {
     Ok(())
 }
 
-/// The last tenth is published while the leader is away, and resent until it
-/// is confirmed.
-fn split(
-    lab: &Lab,
-) -> (Vec<crate::ledger::MessageId>, Vec<crate::ledger::MessageId>) {
-    let mut orders: Vec<_> = lab.messages().collect();
-    let meanwhile = orders.split_off(orders.len() - orders.len() / 10);
-    (orders, meanwhile)
+fn is_armed(lab: &Lab) -> bool {
+    lab.is_armed(Strike::BrokerKilled) || lab.is_armed(Strike::BrokerRestarted)
+}
+
+/// The mirror is killed, comes back, and has thrown away what it had.
+async fn mirror_comes_back_empty(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
+    nodes.kill(MIRROR).await?;
+    nodes.start(MIRROR).await?;
+    let what = text! { en: "the mirror to be back", zh: "镜像回来" };
+    let empty = |at: &Where| at.copies == [MIRROR] && at.synced.is_empty();
+    nodes.until(what, LEADER, empty).await?;
+    lab.step(
+        text! { en: "restart", zh: "重启" },
+        text! {
+            en: "the mirror is back, and empty: ha-sync-mode is manual",
+            zh: "镜像回来了，但是空的：ha-sync-mode 为 manual"
+        },
+    );
+    nodes.draw(LEADER, &[]).await
+}
+
+/// The leader goes. Returns the word for that.
+async fn go(lab: &Lab, nodes: &Nodes<'_>, goes: Goes) -> anyhow::Result<Text> {
+    let word = match goes {
+        Goes::Killed => {
+            nodes.kill(LEADER).await?;
+            killed()
+        }
+        Goes::ShutDown => {
+            nodes.shut_down(LEADER).await?;
+            text! { en: "shut down", zh: "已关机" }
+        }
+    };
+    lab.struck_once(Strike::BrokerKilled);
+    lab.struck_once(Strike::BrokerRestarted);
+    Ok(word)
 }
 
 /// All orders were confirmed; those from before the kill are gone.
-fn all_before_is_lost(outcome: &Outcome) -> Result<(), Text> {
+pub(super) fn all_before_is_lost(outcome: &Outcome) -> Result<(), Text> {
     every_message_confirmed(outcome)?;
-    let before = u64::from(outcome.messages - outcome.messages / 10);
+    let later = of_them_later(outcome.messages, MEANWHILE);
+    confirmed_meanwhile(outcome, later)?;
+    let before = u64::from(outcome.messages - later);
     let lost = outcome.audit.counts.lost;
     if lost == before {
         return Ok(());
@@ -244,8 +266,8 @@ fn all_before_is_lost(outcome: &Outcome) -> Result<(), Text> {
     })
 }
 
-/// All were confirmed, some of them late, and none is missing.
-fn every_order_once(outcome: &Outcome) -> Result<(), Text> {
-    every_message_confirmed(outcome)?;
-    every_message_once(outcome)
+/// Nothing was confirmed while the leader was away, and nothing is lost.
+pub(super) fn unavailable_and_whole(outcome: &Outcome) -> Result<(), Text> {
+    confirmed_meanwhile(outcome, 0)?;
+    every_order_once(outcome)
 }

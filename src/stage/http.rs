@@ -150,6 +150,12 @@ impl Management {
         nodes.len() == size && nodes.iter().all(|node| is_well(&node))
     }
 
+    /// How many nodes this one counts as running; `None` where it does not
+    /// answer.
+    pub async fn counts_running(&self) -> Option<usize> {
+        Some(self.running().await.ok()?.len())
+    }
+
     /// What the API knows of a queue; `None` where it does not answer, or
     /// knows of none. Some of it is up to
     /// [`STATISTICS`](super::cluster::STATISTICS) old.
