@@ -6,8 +6,14 @@
 //! lead. Balancers and a virtual address move connections, and never what is
 //! in flight on them.
 
+mod failover;
+mod home_node;
 mod nodes;
+mod quorum_failover;
 mod shutdown;
+mod slow_mirror;
+mod split_brain;
+mod two_down;
 mod unsynced;
 
 use crate::{lab::Topic, ledger::Noun, text};
@@ -20,7 +26,16 @@ pub const TOPIC: Topic = Topic {
         zh: "镜像队列与仲裁队列，负载均衡与虚拟 IP"
     },
     noun: Noun::Order,
-    scenarios: &[&unsynced::UNSYNCED, &shutdown::SHUTDOWN],
+    scenarios: &[
+        &home_node::HOME_NODE,
+        &failover::FAILOVER,
+        &unsynced::UNSYNCED,
+        &shutdown::SHUTDOWN,
+        &two_down::TWO_DOWN,
+        &split_brain::SPLIT_BRAIN,
+        &slow_mirror::SLOW_MIRROR,
+        &quorum_failover::QUORUM_FAILOVER,
+    ],
 };
 
 /// Where mirrored queues were tried: 3.13, the last that has them, is not in

@@ -14,7 +14,10 @@ use tokio::time::{Instant, timeout};
 use crate::{
     demos::shop::orders::{ORDERS, Ran, order},
     event::{Seat, Unit},
-    fault::container,
+    fault::{
+        container,
+        parted::{self, Parted},
+    },
     lab::{
         Lab, Outcome, RanOut,
         check::{every_message_confirmed, every_message_once},
@@ -24,7 +27,7 @@ use crate::{
         failover::FailoverPublisher,
         publisher::{Answer, Outgoing},
     },
-    stage::{Broker, Cluster},
+    stage::{Broker, Cluster, image},
     text,
     text::Text,
 };
@@ -58,7 +61,7 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 /// A fail-over takes less, and so does the boot of a node of 3.10.
 pub const SOON: Duration = Duration::from_secs(60);
 /// The longest that a fail-over is waited for, where it may not come.
-const FAIL_OVER: Duration = Duration::from_secs(12);
+const FAIL_OVER: Duration = Duration::from_secs(6);
 /// Unanswered publishes at a time.
 pub const WINDOW: usize = 20;
 
@@ -202,6 +205,22 @@ impl<'a> Nodes<'a> {
         Ok(())
     }
 
+    /// Cuts two sides apart; their clients reach both.
+    pub async fn part(
+        &self,
+        one: &[Node],
+        other: &[Node],
+    ) -> anyhow::Result<Parted> {
+        let engine = &self.cluster.engine;
+        let tools = image::Reference::Named("tools");
+        let tools = image::resolve(engine, tools, &|_| {}).await?;
+        let brokers = |side: &[Node]| -> anyhow::Result<Vec<&Broker>> {
+            side.iter().map(|node| self.broker(*node)).collect()
+        };
+        let (one, other) = (brokers(one)?, brokers(other)?);
+        Ok(parted::part(engine, &tools, &one, &other).await?)
+    }
+
     /// Starts a node that was stopped, and waits until it answers.
     pub async fn start(&self, node: Node) -> Ran {
         self.lab.start_again(self.broker(node)?).await
@@ -262,10 +281,28 @@ impl<'a> Nodes<'a> {
                 open.push(order);
             }
         }
-        let confirmed = (all - open.len()) as f64;
-        let name = text! { en: "meanwhile", zh: "期间确认" };
-        self.lab.observe("meanwhile", name, confirmed, Unit::Count);
+        self.observe_meanwhile(all - open.len());
         open
+    }
+
+    /// The same, one attempt for all together.
+    pub async fn publish_at_once(
+        &self,
+        shop: &mut FailoverPublisher,
+        orders: Vec<Outgoing>,
+    ) -> Vec<Outgoing> {
+        let answers = shop.attempt_all(&orders).await;
+        let (confirmed, open): (Vec<_>, Vec<_>) = orders
+            .into_iter()
+            .zip(answers)
+            .partition(|(_, answer)| *answer == Answer::Confirmed);
+        self.observe_meanwhile(confirmed.len());
+        open.into_iter().map(|(order, _)| order).collect()
+    }
+
+    fn observe_meanwhile(&self, confirmed: usize) {
+        let name = text! { en: "meanwhile", zh: "期间确认" };
+        self.lab.observe("meanwhile", name, confirmed as f64, Unit::Count);
     }
 
     /// Publishes again what was not confirmed, until it is.
@@ -335,16 +372,33 @@ impl<'a> Nodes<'a> {
     pub async fn draw(&self, asked: Node, down: &[(Node, Text)]) -> Ran {
         let at = self.locate(asked).await?;
         let seats = (0..self.count()).map(|node| {
-            let is_down = down.iter().find(|(down, _)| *down == node);
-            let (is, up) = match is_down {
-                Some((_, word)) => (word.clone(), false),
-                None => (word(&at, node), true),
-            };
-            Seat { name: format!("n{}", node + 1), is, up, side: 0 }
+            match down.iter().find(|(down, _)| *down == node) {
+                Some((_, word)) => {
+                    Seat { up: false, ..seat(node, word.clone(), 0) }
+                }
+                None => seat(node, word(&at, node), 0),
+            }
         });
         self.lab.draw(seats.collect());
         Ok(())
     }
+
+    /// Draws two sides that do not hear each other, each as it sees itself.
+    pub async fn draw_parted(&self, one: &[Node], other: &[Node]) -> Ran {
+        let mut seats = Vec::new();
+        for (side, nodes) in (0..).zip([one, other]) {
+            let Some(first) = nodes.first() else { continue };
+            let at = self.locate(*first).await?;
+            let of_side = nodes.iter().map(|n| seat(*n, word(&at, *n), side));
+            seats.extend(of_side);
+        }
+        self.lab.draw(seats);
+        Ok(())
+    }
+}
+
+fn seat(node: Node, is: Text, side: u8) -> Seat {
+    Seat { name: format!("n{}", node + 1), is, up: true, side }
 }
 
 fn word(at: &Where, node: Node) -> Text {

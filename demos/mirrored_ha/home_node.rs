@@ -1,0 +1,260 @@
+//! A plain durable queue lives on one node of the cluster, and that node is
+//! down.
+//!
+//! A cluster shares definitions: every node knows the queue. Its messages are
+//! where it was declared. On 4.x a publish through another node is nacked as
+//! long as that node is away. On 3.10 it is *confirmed and dropped*: to the
+//! node that routes, a queue whose home is down is no queue, and confirming
+//! what leads nowhere is what a broker does. Only `mandatory` tells: the
+//! message comes back first. What was stored returns with the node on both.
+//!
+//! Source: RabbitMQ documentation, "Clustering Guide", section "What is
+//! Replicated?"; "Consumer Acknowledgements and Publisher Confirms", section
+//! "When Will Published Messages Be Confirmed by the Broker?". What 3.10 and
+//! 4.3 do was seen here.
+
+use super::nodes::{
+    Kind, Nodes, confirmed_meanwhile, every_order_once, killed, of_them_later,
+    split,
+};
+use crate::{
+    demos::shop::orders::Ran,
+    event::{Column, Unit},
+    lab::{
+        ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
+    },
+    mechanism, text,
+    text::Text,
+    way,
+};
+
+/// "The cluster has three nodes, so the queue is still there."
+pub static HOME_NODE: Scenario = Scenario {
+    id: "home-node",
+    recipe: text! {
+        en: "A cluster of three: one node dies, the queue is on the others.",
+        zh: "三节点集群，坏一个，队列还在另外两个上。"
+    },
+    fault: text! {
+        en: "The node where the queue was declared is killed, and returns.",
+        zh: "声明队列的那个节点被杀，之后恢复。"
+    },
+    predict: Predict {
+        question: text! {
+            en: "A durable classic queue, its node down. A publish through \
+                 another node, confirms on, without mandatory?",
+            zh: "持久的经典队列，所在节点宕机。从别的节点发布，开了确认，没开 \
+                 mandatory，结果？"
+        },
+        choices: &[
+            text! { en: "confirmed, and stored elsewhere", zh: "确认，存在别处" },
+            text! {
+                en: "4.x nacks it; 3.10 confirms and drops it",
+                zh: "4.x 拒收(nack)；3.10 确认后丢掉"
+            },
+            text! { en: "no answer until the node is back", zh: "节点恢复前没应答" },
+        ],
+        right: 1,
+    },
+    needs: Needs {
+        cluster: Some(ClusterOf::Run),
+        fewest: 10,
+        most: 2_000,
+        seconds: 40,
+        ..Needs::BROKER
+    },
+    strikes: &[Strike::BrokerKilled],
+    hits: Hits::Once,
+    tried: &[(3, 10), (4, 3)],
+    ways: Ways::Three {
+        naive: way!(
+            on_one_node,
+            refused_or_dropped,
+            text! {
+                en: "a classic queue on one node", zh: "经典队列，只在一个节点上"
+            },
+        ),
+        halfway: way!(
+            on_one_node_and_mandatory,
+            refused_or_returned,
+            text! {
+                en: "the same, published with mandatory",
+                zh: "同上，发布时带 mandatory"
+            },
+        ),
+        fixed: way!(
+            on_three_nodes,
+            all_confirmed_and_there,
+            text! {
+                en: "a quorum queue on three nodes", zh: "仲裁队列，三个节点"
+            },
+        ),
+        mechanisms: &[mechanism!(
+            "members",
+            on_one_node_and_mandatory,
+            refused_or_returned,
+            text! { en: "members on other nodes", zh: "其他节点上的成员" },
+        )],
+    },
+    columns: &[
+        Column::Confirmed,
+        Column::Returned,
+        Column::Applied,
+        Column::Lost,
+    ],
+    figures: &["meanwhile"],
+    bars: &[],
+    claim: text! {
+        en: "b: a cluster shares definitions, not messages. The queue is down \
+             with its node; 3.10 even confirms what it drops.",
+        zh: "b：集群共享的是定义，不是消息。节点挂了队列就挂了；\
+             3.10 甚至边确认边丢。"
+    },
+    fix: text! {
+        en: "A quorum queue. Publish with mandatory in any case: it is what \
+             tells that there was nowhere to put it.",
+        zh: "用仲裁队列。发布一律带 mandatory：没地方放时只有它会告诉你。"
+    },
+    limit: text! {
+        en: "What was stored comes back with the node, if its disk does. \
+             Declaring the queue elsewhere meanwhile is refused.",
+        zh: "已存下的会随节点回来，前提是盘还在。期间想在别处重新声明会被拒绝。"
+    },
+    say: text! {
+        en: "\"Clustering is not replication.\"",
+        zh: "「集群不等于复制。」"
+    },
+    source: &[include_str!("home_node.rs")],
+};
+
+/// Messages have to be somewhere, and that is one node.
+async fn on_one_node(lab: Lab) -> Ran {
+    home_goes(&lab, Kind::Classic, Mandatory::No).await
+}
+
+/// The broker is asked to say when there is no queue.
+async fn on_one_node_and_mandatory(lab: Lab) -> Ran {
+    home_goes(&lab, Kind::Classic, Mandatory::Yes).await
+}
+
+/// Messages are on a majority of three nodes.
+async fn on_three_nodes(lab: Lab) -> Ran {
+    home_goes(&lab, Kind::Quorum(3), Mandatory::Yes).await
+}
+
+/// Whether the broker must hand back what it cannot route.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mandatory {
+    Yes,
+    No,
+}
+
+/// One order in so many is published while the node is away.
+const MEANWHILE: u32 = 2;
+const HOME: usize = 0;
+const OTHER: usize = 1;
+
+/// Half of the orders is stored, the node is killed, the other half is
+/// published through another node; then the node returns.
+async fn home_goes(lab: &Lab, kind: Kind, mandatory: Mandatory) -> Ran {
+    let nodes = Nodes::of(lab)?;
+    nodes.declare(kind, HOME).await?;
+    let (before, meanwhile) = split(lab, MEANWHILE);
+    nodes.publish(&[HOME], before).await?;
+    lab.step(
+        text! { en: "publish", zh: "发布" },
+        text! {
+            en: "{n} orders through the queue's node, all confirmed",
+            zh: "经队列所在节点发布 {n} 个订单，全部确认",
+            n = lab.sums().confirmed
+        },
+    );
+    nodes.draw(OTHER, &[]).await?;
+    if !lab.is_armed(Strike::BrokerKilled) {
+        return Ok(());
+    }
+    nodes.kill(HOME).await?;
+    lab.struck_once(Strike::BrokerKilled);
+    nodes.until_missed(OTHER, 1).await?;
+    let mut shop = nodes.publisher(&[OTHER, 2])?;
+    if mandatory == Mandatory::No {
+        shop = shop.not_mandatory();
+    }
+    let meanwhile = meanwhile.into_iter().map(|id| nodes.taken(id)).collect();
+    let open = nodes.publish_meanwhile(&mut shop, meanwhile).await;
+    let (returned, nacked) = (lab.sums().returned, lab.sums().nacked);
+    let name = text! { en: "nacked", zh: "被拒收" };
+    lab.observe("nacked", name, nacked as f64, Unit::Count);
+    lab.step(
+        text! { en: "fault", zh: "故障" },
+        text! {
+            en: "node killed; through another node {open} not confirmed \
+                 ({nacked} nacked, {returned} returned)",
+            zh: "节点被杀；经别的节点有 {open} 个没确认\
+                 （拒收 {nacked}，退回 {returned}）",
+            open = open.len(), nacked = nacked, returned = returned
+        },
+    );
+    nodes.draw(OTHER, &[(HOME, killed())]).await?;
+    nodes.heal().await?;
+    nodes.publish_again(&mut shop, &open).await?;
+    let done = nodes.work_off(OTHER).await?;
+    lab.step(
+        text! { en: "look", zh: "查看" },
+        text! {
+            en: "the node is back: {done} of {all} orders in the queue",
+            zh: "节点恢复之后：队列里有 {done}/{all} 个订单",
+            done = done, all = lab.count()
+        },
+    );
+    Ok(())
+}
+
+/// Before this version a queue whose node is down counts as no queue (release
+/// notes of 3.11.0; seen on 3.10).
+const REFUSES_SINCE: (u16, u16) = (3, 11);
+
+/// Nothing is lost where the publishes were refused; where they were
+/// confirmed all the same, just those are gone.
+fn refused_or_dropped(outcome: &Outcome) -> Result<(), Text> {
+    if outcome.version >= REFUSES_SINCE {
+        return refused_and_told(outcome);
+    }
+    let later = of_them_later(outcome.messages, MEANWHILE);
+    confirmed_meanwhile(outcome, later)?;
+    let counts = &outcome.audit.counts;
+    match (counts.lost, counts.returned) {
+        (lost, 0) if lost == u64::from(later) => Ok(()),
+        (lost, returned) => Err(text! {
+            en: "{lost} lost, {returned} returned, not {later} and none",
+            zh: "丢失 {lost}，退回 {returned}，而不是 {later} 和 0",
+            lost = lost, returned = returned, later = later
+        }),
+    }
+}
+
+/// Nothing was confirmed meanwhile, nothing is lost, and each was told of.
+fn refused_or_returned(outcome: &Outcome) -> Result<(), Text> {
+    refused_and_told(outcome)?;
+    let later = u64::from(of_them_later(outcome.messages, MEANWHILE));
+    let returned = outcome.audit.counts.returned;
+    if outcome.version >= REFUSES_SINCE || returned == later {
+        return Ok(());
+    }
+    Err(text! {
+        en: "{returned} of {later} returned", zh: "退回 {returned}/{later}",
+        returned = returned, later = later
+    })
+}
+
+fn refused_and_told(outcome: &Outcome) -> Result<(), Text> {
+    confirmed_meanwhile(outcome, 0)?;
+    every_order_once(outcome)
+}
+
+/// Every order was confirmed while the node was away, and is there.
+fn all_confirmed_and_there(outcome: &Outcome) -> Result<(), Text> {
+    let later = of_them_later(outcome.messages, MEANWHILE);
+    confirmed_meanwhile(outcome, later)?;
+    every_order_once(outcome)
+}

@@ -1,0 +1,183 @@
+//! The network between the brokers is cut, and their clients stay.
+//!
+//! Each side takes the other for dead. A mirrored queue then has a leader on
+//! each: both take orders, and both confirm. When the network is back, one
+//! history has to go. With `autoheal` the side with fewer clients restarts,
+//! and throws away what it had confirmed; with `ignore`, the default, they go
+//! on divided until somebody restarts one.
+//!
+//! `pause_minority` stops the side that is no majority, as soon as it notices.
+//! That is what is tried here; what it confirms in the seconds before it
+//! notices is not. A quorum queue needs no such setting: without a majority
+//! nobody leads. On 4.3 there is no such setting any more: metadata are in
+//! Raft too (Khepri), and it is taken and does nothing.
+//!
+//! Source: RabbitMQ 3.13 documentation, "Clustering and Network Partitions",
+//! sections "Automatically Handling Partitions" and "Which Mode to Pick?";
+//! Jepsen, "Call me maybe: RabbitMQ".
+
+mod script;
+
+use serde_json::json;
+
+use self::script::{Handling, Sides, cut_apart};
+use super::nodes::{Kind, Nodes, every_order_once};
+use crate::{
+    demos::shop::orders::Ran,
+    event::Column,
+    lab::{
+        ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
+        check::every_message_confirmed,
+    },
+    mechanism, text,
+    text::Text,
+    way,
+};
+
+/// "Mirrored to all, autoheal on: a partition heals by itself."
+pub static SPLIT_BRAIN: Scenario = Scenario {
+    id: "split-brain",
+    recipe: text! {
+        en: "Mirrored to all nodes; a partition heals by itself (autoheal).",
+        zh: "镜像到所有节点，网络分区会自愈（autoheal）。"
+    },
+    fault: text! {
+        en: "n1 is cut off from n2 and n3. Clients reach both sides.",
+        zh: "n1 与 n2、n3 之间断网，客户端两边都连得上。"
+    },
+    predict: Predict {
+        question: text! {
+            en: "A publisher on each side, confirms on. Then the network heals. \
+                 What is gone?",
+            zh: "两边各有一个生产者，都等确认。之后网络恢复，什么没了？"
+        },
+        choices: &[
+            text! { en: "nothing: it merges", zh: "什么都不少：会合并" },
+            text! {
+                en: "what one side had confirmed since the cut",
+                zh: "断网后其中一边确认过的"
+            },
+            text! {
+                en: "nothing: only one side confirms",
+                zh: "什么都不少：只有一边会确认"
+            },
+        ],
+        right: 1,
+    },
+    needs: Needs {
+        cluster: Some(ClusterOf::Three),
+        fewest: 10,
+        most: 2_000,
+        seconds: 90,
+        ..Needs::BROKER
+    },
+    strikes: &[Strike::Parted],
+    hits: Hits::Once,
+    tried: super::MIRRORED,
+    ways: Ways::Three {
+        naive: way!(
+            autoheal,
+            one_side_is_lost,
+            text! {
+                en: "a mirrored queue, autoheal", zh: "镜像队列，autoheal"
+            },
+        ),
+        halfway: way!(
+            pause_minority,
+            only_the_majority,
+            text! {
+                en: "a mirrored queue, pause_minority",
+                zh: "镜像队列，pause_minority"
+            },
+        ),
+        fixed: way!(
+            quorum,
+            only_the_majority,
+            text! { en: "a quorum queue", zh: "仲裁队列" },
+        ),
+        mechanisms: &[mechanism!(
+            "quorum",
+            autoheal,
+            one_side_is_lost,
+            text! { en: "a majority for every confirm", zh: "每次确认都要多数派" },
+        )],
+    },
+    columns: &[Column::Confirmed, Column::Applied, Column::Lost],
+    figures: &["alone", "majority"],
+    bars: &[],
+    claim: text! {
+        en: "b: both sides had a leader and confirmed. Healing keeps the side \
+             with more clients; the other side's orders are gone.",
+        zh: "b：两边都有主，都在确认。自愈保留客户端多的一边，\
+             另一边确认过的订单没了。"
+    },
+    fix: text! {
+        en: "A quorum queue: the minority confirms nothing, its publisher sends \
+             again elsewhere.",
+        zh: "仲裁队列：少数派什么也不确认，生产者到另一边重发。"
+    },
+    limit: text! {
+        en: "pause_minority lost nothing here, published to once it had noticed; \
+             that is one observation. Half of two nodes is no majority.",
+        zh: "pause_minority 这次没丢，是在它察觉之后才发布的，仅此一例。\
+             两个节点的一半不是多数。"
+    },
+    say: text! {
+        en: "\"Mirroring has no vote, so a partition has two leaders.\"",
+        zh: "「镜像没有投票，一分区就有两个主。」"
+    },
+    source: &[
+        include_str!("split_brain.rs"),
+        include_str!("split_brain/script.rs"),
+    ],
+};
+
+/// Both sides go on; then the one with fewer clients restarts.
+async fn autoheal(lab: Lab) -> Ran {
+    mirrored(&lab, Handling::Autoheal).await
+}
+
+/// The side that is no majority stops.
+async fn pause_minority(lab: Lab) -> Ran {
+    mirrored(&lab, Handling::PauseMinority).await
+}
+
+async fn mirrored(lab: &Lab, handling: Handling) -> Ran {
+    let nodes = Nodes::of(lab)?;
+    handling.set(&nodes).await?;
+    nodes.declare(Kind::Classic, script::ALONE).await?;
+    let all = json!({ "ha-mode": "all", "ha-sync-mode": "automatic" });
+    nodes.mirror(all, 2).await?;
+    cut_apart(lab, &nodes).await
+}
+
+/// Whoever has no majority behind it confirms nothing.
+async fn quorum(lab: Lab) -> Ran {
+    let nodes = Nodes::of(&lab)?;
+    Handling::Autoheal.set(&nodes).await?;
+    nodes.declare(Kind::Quorum(3), script::ALONE).await?;
+    cut_apart(&lab, &nodes).await
+}
+
+/// Both sides confirmed all of theirs, and those of the side with fewer
+/// clients are gone.
+fn one_side_is_lost(outcome: &Outcome) -> Result<(), Text> {
+    every_message_confirmed(outcome)?;
+    let sides = Sides::of(outcome.messages);
+    sides.confirmed(outcome, sides.alone, sides.majority)?;
+    let lost = outcome.audit.counts.lost;
+    if lost == u64::from(sides.majority) {
+        return Ok(());
+    }
+    Err(text! {
+        en: "{lost} lost, not {n}", zh: "丢失 {lost} 个，而不是 {n} 个",
+        lost = lost, n = sides.majority
+    })
+}
+
+/// Only the majority confirmed; the others were sent again, and none is lost.
+fn only_the_majority(outcome: &Outcome) -> Result<(), Text> {
+    let sides = Sides::of(outcome.messages);
+    sides.confirmed(outcome, 0, sides.majority)?;
+    every_order_once(outcome)
+}

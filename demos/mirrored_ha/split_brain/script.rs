@@ -1,0 +1,197 @@
+//! What is the same in every way: the first node is cut off from the others,
+//! with a publisher on each side, and the network heals.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use futures::future::try_join_all;
+use lapin::{Connection, ConnectionProperties};
+use tokio::time::timeout;
+
+use super::super::nodes::{Nodes, SOON};
+use crate::{
+    demos::shop::orders::Ran,
+    event::Unit,
+    lab::{Lab, Outcome, Strike},
+    ledger::MessageId,
+    pattern::{
+        failover::FailoverPublisher,
+        publisher::{Answer, Outgoing},
+    },
+    text,
+    text::Text,
+};
+
+/// The node that is cut off; it leads the queue.
+pub const ALONE: usize = 0;
+const MAJORITY: [usize; 2] = [1, 2];
+/// Idle clients of the lonely node. Autoheal keeps the side with more clients,
+/// and which one that is must not be left to chance.
+const CLIENTS: usize = 6;
+/// How long an election may take on the side that has a majority.
+const ELECTED: Duration = Duration::from_secs(30);
+
+/// What RabbitMQ 3 does about a partition.
+#[derive(Clone, Copy)]
+pub enum Handling {
+    /// Restarts the side with fewer clients.
+    Autoheal,
+    /// Stops the side that is no majority.
+    PauseMinority,
+}
+
+impl Handling {
+    /// Sets it on every node. It is looked up when it is needed, so a running
+    /// node can be told (`rabbit_node_monitor`, 3.10).
+    pub async fn set(self, nodes: &Nodes<'_>) -> Ran {
+        let word = match self {
+            Self::Autoheal => "autoheal",
+            Self::PauseMinority => "pause_minority",
+        };
+        let set = format!(
+            "application:set_env(rabbit, cluster_partition_handling, {word})."
+        );
+        for node in 0..nodes.count() {
+            let said = nodes.broker(node)?.ctl(&["eval", &set]).await?;
+            ensure!(said.trim() == "ok", "rabbitmqctl eval: {said}");
+        }
+        Ok(())
+    }
+}
+
+/// How many orders each side gets: two in four come before the cut.
+#[derive(Clone, Copy)]
+pub struct Sides {
+    /// Those of the node that is cut off.
+    pub alone: u32,
+    /// Those of the others.
+    pub majority: u32,
+}
+
+impl Sides {
+    /// Of so many.
+    pub fn of(messages: u32) -> Self {
+        Self { alone: messages / 4, majority: messages / 4 }
+    }
+
+    /// Whether each side confirmed as many.
+    pub fn confirmed(
+        self,
+        outcome: &Outcome,
+        alone: u32,
+        majority: u32,
+    ) -> Result<(), Text> {
+        let found = (outcome.figure("alone")?, outcome.figure("majority")?);
+        if found == (f64::from(alone), f64::from(majority)) {
+            return Ok(());
+        }
+        Err(text! {
+            en: "confirmed by each side: {a} and {m}, not {alone} and {majority}",
+            zh: "两边各确认 {a} 和 {m}，而不是 {alone} 和 {majority}",
+            a = found.0, m = found.1, alone = alone, majority = majority
+        })
+    }
+}
+
+/// Orders are published before the cut, then on each side, and what was not
+/// confirmed is sent again when the network is back.
+pub async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
+    let sides = Sides::of(lab.count());
+    let mut orders: Vec<_> = lab.messages().collect();
+    let mut last = |n: u32| orders.split_off(orders.len() - n as usize);
+    let (majority, alone) = (last(sides.majority), last(sides.alone));
+    nodes.publish(&[ALONE], orders).await?;
+    lab.step(
+        text! { en: "publish", zh: "发布" },
+        text! {
+            en: "{n} orders through n1, all confirmed",
+            zh: "经 n1 发布 {n} 个订单，全部确认",
+            n = lab.sums().confirmed
+        },
+    );
+    nodes.draw(ALONE, &[]).await?;
+    if !lab.is_armed(Strike::Parted) {
+        return Ok(());
+    }
+    let clients = clients(nodes).await?;
+    let parted = nodes.part(&[ALONE], &MAJORITY).await?;
+    nodes.until_missed(MAJORITY[0], 1).await?;
+    lab.struck_once(Strike::Parted);
+    let taken = |side: Vec<MessageId>| -> Vec<Outgoing> {
+        side.into_iter().map(|id| nodes.taken(id)).collect()
+    };
+    let mut there = nodes.publisher(&MAJORITY)?;
+    let mut here = nodes.publisher(&[ALONE])?;
+    let (alone, majority) = (taken(alone), taken(majority));
+    let all = (alone.len(), majority.len());
+    let open_there = on_the_majority(&mut there, majority).await;
+    let open_here = at_once(&mut here, alone).await;
+    let confirmed = (all.0 - open_here.len(), all.1 - open_there.len());
+    observe(lab, confirmed);
+    nodes.draw_parted(&[ALONE], &MAJORITY).await?;
+    lab.step(
+        text! { en: "fault", zh: "故障" },
+        text! {
+            en: "cut apart: n1 confirms {a} of {of_a}, n2 and n3 {m} of {of_m}",
+            zh: "断网：n1 确认 {a}/{of_a}，n2 和 n3 确认 {m}/{of_m}",
+            a = confirmed.0, of_a = all.0, m = confirmed.1, of_m = all.1
+        },
+    );
+    parted.heal().await;
+    nodes.heal().await?;
+    drop(clients);
+    let open: Vec<_> = open_here.into_iter().chain(open_there).collect();
+    nodes.publish_again(&mut there, &open).await?;
+    let done = nodes.work_off(MAJORITY[0]).await?;
+    lab.step(
+        text! { en: "look", zh: "查看" },
+        text! {
+            en: "the network is back: {done} of {all} orders in the queue",
+            zh: "网络恢复之后：队列里有 {done}/{all} 个订单",
+            done = done, all = lab.count()
+        },
+    );
+    nodes.draw(MAJORITY[0], &[]).await
+}
+
+fn observe(lab: &Lab, (alone, majority): (usize, usize)) {
+    let name = text! { en: "n1", zh: "n1" };
+    lab.observe("alone", name, alone as f64, Unit::Count);
+    let name = text! { en: "n2+n3", zh: "n2+n3" };
+    lab.observe("majority", name, majority as f64, Unit::Count);
+}
+
+/// Clients that do nothing but be there.
+async fn clients(nodes: &Nodes<'_>) -> anyhow::Result<Vec<Connection>> {
+    let uri = nodes.address(ALONE)?;
+    let client = || Connection::connect(&uri, ConnectionProperties::default());
+    let all = try_join_all((0..CLIENTS).map(|_| client()));
+    Ok(timeout(SOON, all).await??)
+}
+
+/// The first waits until somebody leads; the others have one attempt.
+async fn on_the_majority(
+    shop: &mut FailoverPublisher,
+    orders: Vec<Outgoing>,
+) -> Vec<Outgoing> {
+    let mut orders = orders.into_iter();
+    let mut open = Vec::new();
+    if let Some(first) = orders.next()
+        && shop.publish(&first, ELECTED).await.is_err()
+    {
+        open.push(first);
+    }
+    open.extend(at_once(shop, orders.collect()).await);
+    open
+}
+
+/// One attempt for all together. Returns those that were not confirmed.
+async fn at_once(
+    shop: &mut FailoverPublisher,
+    orders: Vec<Outgoing>,
+) -> Vec<Outgoing> {
+    let answers = shop.attempt_all(&orders).await;
+    let answered = orders.into_iter().zip(answers);
+    let open = answered.filter(|(_, answer)| *answer != Answer::Confirmed);
+    open.map(|(order, _)| order).collect()
+}
