@@ -8,12 +8,13 @@
 
 mod failover;
 mod home_node;
+mod last_copy;
 mod nodes;
 mod quorum_failover;
 mod shutdown;
 mod slow_mirror;
 mod split_brain;
-mod two_down;
+
 mod unsynced;
 
 use crate::{lab::Topic, ledger::Noun, text};
@@ -31,7 +32,7 @@ pub const TOPIC: Topic = Topic {
         &failover::FAILOVER,
         &unsynced::UNSYNCED,
         &shutdown::SHUTDOWN,
-        &two_down::TWO_DOWN,
+        &last_copy::LAST_COPY,
         &split_brain::SPLIT_BRAIN,
         &slow_mirror::SLOW_MIRROR,
         &quorum_failover::QUORUM_FAILOVER,

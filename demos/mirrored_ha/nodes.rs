@@ -263,6 +263,17 @@ impl<'a> Nodes<'a> {
         self.lab.wait_until(what, SOON, noticed).await
     }
 
+    /// Waits until a node that is cut off knows that it is alone, or has
+    /// stopped because of that.
+    pub async fn until_alone(&self, node: Node) -> Ran {
+        let management = &self.broker(node)?.management;
+        let what = text! { en: "the lonely one to notice", zh: "孤立节点发觉" };
+        let alone = || async {
+            Ok(management.counts_running().await.is_none_or(|n| n == 1))
+        };
+        self.lab.wait_until(what, SOON, alone).await
+    }
+
     /// Publishes these while something is down: for the first it waits as
     /// long as a fail-over may take, then each has one attempt. Returns those
     /// that were not confirmed, and observes how many were.
@@ -370,17 +381,21 @@ impl<'a> Nodes<'a> {
     /// Draws who is what, from where the queue is in the eyes of a node; who
     /// does not run is told beside it.
     pub async fn draw(&self, asked: Node, down: &[(Node, Text)]) -> Ran {
-        let at = self.locate(asked).await?;
+        self.draw_at(&self.locate(asked).await?, down);
+        Ok(())
+    }
+
+    /// The same, from where the queue was known to be.
+    pub fn draw_at(&self, at: &Where, down: &[(Node, Text)]) {
         let seats = (0..self.count()).map(|node| {
             match down.iter().find(|(down, _)| *down == node) {
                 Some((_, word)) => {
                     Seat { up: false, ..seat(node, word.clone(), 0) }
                 }
-                None => seat(node, word(&at, node), 0),
+                None => seat(node, word(at, node), 0),
             }
         });
         self.lab.draw(seats.collect());
-        Ok(())
     }
 
     /// Draws two sides that do not hear each other, each as it sees itself.
@@ -453,6 +468,11 @@ pub fn every_order_once(outcome: &Outcome) -> Result<(), Text> {
 /// A word for a node that was killed.
 pub fn killed() -> Text {
     text! { en: "killed", zh: "被杀" }
+}
+
+/// A word for a node that is lost with its disk.
+pub fn gone() -> Text {
+    text! { en: "lost", zh: "没了" }
 }
 
 async fn connect(uri: &str) -> anyhow::Result<Connection> {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     demos::TOPICS,
-    event::{Event, Login, Stamped},
+    event::{Event, Stamped},
     lab::{
         Clusters, Mechanism, Plan,
         catalogue::{self, Entry},
@@ -307,11 +307,7 @@ async fn scenarios(
     };
     narrator.tell(Event::StageUp {
         services: stage.services(),
-        management: asked.hold.then(|| Login {
-            url: stage.broker.management.url.clone(),
-            user: stage.broker.user.clone(),
-            password: stage.broker.password.clone(),
-        }),
+        management: asked.hold.then(|| stage.broker.login()),
     });
     let stage = Arc::new(stage);
     let session = Session {

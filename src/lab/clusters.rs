@@ -67,6 +67,11 @@ impl Clusters {
 }
 
 impl Held {
+    /// The cluster that is there already, whole or not.
+    pub fn known(&self) -> Option<Arc<Cluster>> {
+        self.slot.clone()
+    }
+
     /// The cluster, whole: mended, or started anew.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use super::{
     run::{Session, heard},
 };
 use crate::{
+    event::Event,
     problem::Problem,
     stage::{Broker, Cluster, News, Stage},
 };
@@ -50,9 +51,25 @@ impl Session {
             return Ok(Ground { held: None, cluster: None });
         };
         let held = self.clusters.hold(&self.stage, of).await;
+        let known = held.known();
         let mut ground = Ground { held: Some(held), cluster: None };
-        self.whole(&mut ground).await?;
+        let cluster = self.whole(&mut ground).await?;
+        if let Some(cluster) = cluster
+            && !known.is_some_and(|known| Arc::ptr_eq(&known, &cluster))
+        {
+            self.narrator.tell(self.formed(&cluster));
+        }
         Ok(ground)
+    }
+
+    /// A cluster stands that was not told of yet.
+    fn formed(&self, cluster: &Cluster) -> Event {
+        let nodes = cluster.nodes.iter();
+        let first = cluster.nodes.first();
+        Event::StageUp {
+            services: nodes.map(|node| node.service.clone()).collect(),
+            management: first.filter(|_| self.keep).map(Broker::login),
+        }
     }
 
     /// Its cluster, mended.

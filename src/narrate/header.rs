@@ -14,18 +14,33 @@ use super::{
 
 /// What the run stands on: broker and Redis, where from, how fast.
 pub(super) fn stage(page: &Page, services: &[Service]) -> Vec<String> {
+    let mut of_a_kind: Vec<Vec<&Service>> = Vec::new();
+    for service in services {
+        match of_a_kind.iter_mut().find(|all| all[0].product == service.product)
+        {
+            Some(all) => all.push(service),
+            None => of_a_kind.push(vec![service]),
+        }
+    }
     let services: Vec<String> =
-        services.iter().map(|s| service(page, s)).collect();
+        of_a_kind.iter().map(|all| service(page, all)).collect();
     let lead = page.pad(&format!(" {}", page.say(&words::STAGE)), MARGIN);
     page.flow(&lead, Ink::Bold, &services, "; ")
 }
 
-fn service(page: &Page, service: &Service) -> String {
-    let source = words::source(&service.source);
-    let boot = page.seconds(service.boot_ms);
+/// One service, or the nodes of a cluster, told by the slowest.
+fn service(page: &Page, of_a_kind: &[&Service]) -> String {
+    let Some(first) = of_a_kind.first() else { return String::new() };
+    let source = words::source(&first.source);
+    let slowest = of_a_kind.iter().map(|s| s.boot_ms).max();
+    let boot = page.seconds(slowest.unwrap_or_default());
+    let product = match of_a_kind.len() {
+        1 => first.product.clone(),
+        nodes => format!("{} ×{nodes}", first.product),
+    };
     let told = Text::made(
-        format!("{} ({}, boot {boot})", service.product, source.en),
-        format!("{}（{}，启动 {boot}）", service.product, source.zh),
+        format!("{product} ({}, boot {boot})", source.en),
+        format!("{product}（{}，启动 {boot}）", source.zh),
     );
     page.say(&told).to_owned()
 }

@@ -21,7 +21,11 @@ use super::{
     image::{Image, Reference},
     ports,
 };
-use crate::{event::Service, problem::Problem, text};
+use crate::{
+    event::{Login, Service},
+    problem::Problem,
+    text,
+};
 
 /// Which broker a run is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -163,6 +167,15 @@ impl Broker {
     pub async fn answers(&self, within: Duration) -> bool {
         let uri = self.uri(self.amqp, "%2f");
         handshakes(&uri, within, || async { true }).await
+    }
+
+    /// Where a person can look at it.
+    pub fn login(&self) -> Login {
+        Login {
+            url: self.management.url.clone(),
+            user: self.user.clone(),
+            password: self.password.clone(),
+        }
     }
 
     /// The image it runs from, to start another beside it.

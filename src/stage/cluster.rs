@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 use futures::future::{join_all, try_join_all};
 use testcontainers::bollard::{
     models::ContainerStateStatusEnum,
-    query_parameters::{InspectContainerOptions, StartContainerOptions},
+    query_parameters::{
+        InspectContainerOptions, RestartContainerOptionsBuilder,
+        StartContainerOptions,
+    },
 };
 use tokio::time::sleep;
 
@@ -42,6 +45,8 @@ pub const STATISTICS: Duration = Duration::from_millis(500);
 /// ran on after a pause is counted as running at first, and restarts when the
 /// others tell it what it has missed.
 const WHOLE_FOR: Duration = Duration::from_secs(1);
+/// A partition that is older than this does not heal by itself.
+const PARTED_FOR: Duration = Duration::from_secs(8);
 /// A node starts a new vhost within some 50 ms.
 const STARTED_BY_ITSELF: Duration = Duration::from_secs(1);
 const ASKED_EVERY: Duration = Duration::from_millis(50);
@@ -140,7 +145,7 @@ impl Cluster {
                 return Ok(false);
             }
         }
-        let mut whole_since = None;
+        let (mut whole_since, mut restarted) = (None, false);
         while began.elapsed() < limit {
             let seen = self
                 .nodes
@@ -153,10 +158,33 @@ impl Cluster {
                 }
             } else {
                 whole_since = None;
+                if !restarted && began.elapsed() > PARTED_FOR {
+                    restarted = self.rejoin().await?;
+                }
             }
             sleep(ASKED_EVERY).await;
         }
         Ok(false)
+    }
+
+    /// Where a node of RabbitMQ 3 knows of a partition, it goes on divided
+    /// until one side is restarted: all but the first are. `false` where there
+    /// is nothing to do.
+    ///
+    /// Source: documentation, "Clustering and Network Partitions", section
+    /// "Recovering From a Split-Brain".
+    async fn rejoin(&self) -> Result<bool, Problem> {
+        let parted = self.nodes.iter().map(|node| node.management.is_parted());
+        if !join_all(parted).await.into_iter().any(|parted| parted) {
+            return Ok(false);
+        }
+        let docker = self.engine.docker();
+        let at_once = RestartContainerOptionsBuilder::new().t(0).build();
+        let others = self.nodes.iter().skip(1).map(|node| {
+            docker.restart_container(node.container(), Some(at_once.clone()))
+        });
+        try_join_all(others).await.map_err(|e| docker::failed(&e))?;
+        Ok(true)
     }
 
     /// Has a container run, whatever was done to it. `false` where there is
@@ -223,16 +251,12 @@ fn node_name(name: &str, index: usize) -> String {
     format!("{}-n{}", name.replace('.', "-"), index + 1)
 }
 
-/// One user and one secret for all, and the list of all for each. After a
-/// partition RabbitMQ 3 goes on divided by default; here it heals itself, by
-/// restarting the side with fewer clients. RabbitMQ 4.3 takes the setting and
-/// has no use for it (documentation, "Clustering and Network Partitions").
+/// One user and one secret for all, and the list of all for each.
 fn identities(engine: &Engine, name: &str, size: usize) -> Vec<Identity> {
     let hosts: Vec<_> = Cluster::containers(engine, name, size).collect();
     let mut conf = format!(
         "net_ticktime = {TICK_S}\n\
          collect_statistics_interval = {}\n\
-         cluster_partition_handling = autoheal\n\
          cluster_formation.peer_discovery_backend = classic_config\n",
         STATISTICS.as_millis()
     );

@@ -150,6 +150,17 @@ impl Management {
         nodes.len() == size && nodes.iter().all(|node| is_well(&node))
     }
 
+    /// Whether this node knows of a partition, its own or another's. One that
+    /// does not answer does not.
+    pub async fn is_parted(&self) -> bool {
+        let Ok(nodes) = self.get("/api/nodes").await else { return false };
+        let nodes = nodes.as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_apart = |node: &Value| {
+            node["partitions"].as_array().is_some_and(|of| !of.is_empty())
+        };
+        nodes.iter().any(is_apart)
+    }
+
     /// How many nodes this one counts as running; `None` where it does not
     /// answer.
     pub async fn counts_running(&self) -> Option<usize> {

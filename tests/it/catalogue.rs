@@ -4,13 +4,35 @@
 use libtest_mimic::{Failed, Trial};
 use rmq_lab::{
     event::{Ended, Verdict},
-    lab::{catalogue::Entry, run::How},
+    lab::{ClusterOf, catalogue::Entry, run::How},
 };
 
 use crate::shared::{Brokers, Series, all, usual};
 
 pub fn trials(brokers: &Brokers) -> Vec<Trial> {
-    all().flat_map(|entry| of(brokers, entry)).collect()
+    let (shared, others): (Vec<_>, Vec<_>) =
+        all().partition(|entry| entry.scenario.needs.cluster.is_some());
+    let trials = |entries: Vec<Entry>| -> Vec<Trial> {
+        entries.into_iter().flat_map(|entry| of(brokers, entry)).collect()
+    };
+    spread(trials(shared), trials(others))
+}
+
+/// Trials that share a cluster wait for each other: they are spread among the
+/// others, so that there is something else to do.
+fn spread(few: Vec<Trial>, many: Vec<Trial>) -> Vec<Trial> {
+    let (of_few, of_many) = (few.len().max(1), many.len());
+    let mut few = few.into_iter();
+    let mut spread = Vec::with_capacity(of_few + of_many);
+    for (nth, trial) in many.into_iter().enumerate() {
+        spread.push(trial);
+        // How many of the few are due by now.
+        let due = (nth + 1) * of_few / of_many.max(1);
+        let there = nth * of_few / of_many.max(1);
+        spread.extend(few.by_ref().take(due - there));
+    }
+    spread.extend(few);
+    spread
 }
 
 fn of(brokers: &Brokers, entry: Entry) -> Vec<Trial> {
@@ -32,7 +54,9 @@ fn of(brokers: &Brokers, entry: Entry) -> Vec<Trial> {
             nothing_can_be_said,
         ));
     }
-    if entry.scenario.needs.only_four.is_none() {
+    // On a cluster of RabbitMQ 3 it would be the same run once more.
+    let on_three = entry.scenario.needs.cluster == Some(ClusterOf::Three);
+    if entry.scenario.needs.only_four.is_none() && !on_three {
         trials.push(brokers.trial(
             format!("scenario_on_3::{name}"),
             Series::Three,

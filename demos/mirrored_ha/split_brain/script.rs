@@ -4,11 +4,8 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use futures::future::try_join_all;
-use lapin::{Connection, ConnectionProperties};
-use tokio::time::timeout;
 
-use super::super::nodes::{Nodes, SOON};
+use super::super::nodes::Nodes;
 use crate::{
     demos::shop::orders::Ran,
     event::Unit,
@@ -25,17 +22,15 @@ use crate::{
 /// The node that is cut off; it leads the queue.
 pub const ALONE: usize = 0;
 const MAJORITY: [usize; 2] = [1, 2];
-/// Idle clients of the lonely node. Autoheal keeps the side with more clients,
-/// and which one that is must not be left to chance.
-const CLIENTS: usize = 6;
 /// How long an election may take on the side that has a majority.
 const ELECTED: Duration = Duration::from_secs(30);
 
-/// What RabbitMQ 3 does about a partition.
-#[derive(Clone, Copy)]
+/// What RabbitMQ 3 does about a partition (`cluster_partition_handling`).
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Handling {
-    /// Restarts the side with fewer clients.
-    Autoheal,
+    /// Nothing, the default: somebody has to decide which side to keep, and
+    /// restart the other.
+    Ignore,
     /// Stops the side that is no majority.
     PauseMinority,
 }
@@ -43,9 +38,9 @@ pub enum Handling {
 impl Handling {
     /// Sets it on every node. It is looked up when it is needed, so a running
     /// node can be told (`rabbit_node_monitor`, 3.10).
-    pub async fn set(self, nodes: &Nodes<'_>) -> Ran {
+    async fn set(self, nodes: &Nodes<'_>) -> Ran {
         let word = match self {
-            Self::Autoheal => "autoheal",
+            Self::Ignore => "ignore",
             Self::PauseMinority => "pause_minority",
         };
         let set = format!(
@@ -57,6 +52,22 @@ impl Handling {
         }
         Ok(())
     }
+}
+
+/// A partition with this setting, which holds for nobody else.
+pub async fn cut_apart_with(
+    lab: &Lab,
+    nodes: &Nodes<'_>,
+    handling: Handling,
+) -> Ran {
+    if handling == Handling::Ignore {
+        return cut_apart(lab, nodes, handling).await;
+    }
+    handling.set(nodes).await?;
+    let ran = cut_apart(lab, nodes, handling).await;
+    nodes.heal().await?;
+    Handling::Ignore.set(nodes).await?;
+    ran
 }
 
 /// How many orders each side gets: two in four come before the cut.
@@ -95,7 +106,7 @@ impl Sides {
 
 /// Orders are published before the cut, then on each side, and what was not
 /// confirmed is sent again when the network is back.
-pub async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
+async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>, handling: Handling) -> Ran {
     let sides = Sides::of(lab.count());
     let mut orders: Vec<_> = lab.messages().collect();
     let mut last = |n: u32| orders.split_off(orders.len() - n as usize);
@@ -113,9 +124,9 @@ pub async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
     if !lab.is_armed(Strike::Parted) {
         return Ok(());
     }
-    let clients = clients(nodes).await?;
     let parted = nodes.part(&[ALONE], &MAJORITY).await?;
     nodes.until_missed(MAJORITY[0], 1).await?;
+    nodes.until_alone(ALONE).await?;
     lab.struck_once(Strike::Parted);
     let taken = |side: Vec<MessageId>| -> Vec<Outgoing> {
         side.into_iter().map(|id| nodes.taken(id)).collect()
@@ -138,8 +149,10 @@ pub async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
         },
     );
     parted.heal().await;
+    if handling == Handling::Ignore {
+        restart(lab, nodes).await?;
+    }
     nodes.heal().await?;
-    drop(clients);
     let open: Vec<_> = open_here.into_iter().chain(open_there).collect();
     nodes.publish_again(&mut there, &open).await?;
     let done = nodes.work_off(MAJORITY[0]).await?;
@@ -161,12 +174,24 @@ fn observe(lab: &Lab, (alone, majority): (usize, usize)) {
     lab.observe("majority", name, majority as f64, Unit::Count);
 }
 
-/// Clients that do nothing but be there.
-async fn clients(nodes: &Nodes<'_>) -> anyhow::Result<Vec<Connection>> {
-    let uri = nodes.address(ALONE)?;
-    let client = || Connection::connect(&uri, ConnectionProperties::default());
-    let all = try_join_all((0..CLIENTS).map(|_| client()));
-    Ok(timeout(SOON, all).await??)
+/// What an operator does who trusts the side of the first node more: the
+/// others are restarted, and take over what it has (documentation,
+/// "Recovering From a Split-Brain").
+async fn restart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
+    for node in MAJORITY {
+        nodes.kill(node).await?;
+    }
+    for node in MAJORITY {
+        nodes.start(node).await?;
+    }
+    lab.step(
+        text! { en: "restart", zh: "重启" },
+        text! {
+            en: "the network is back; n1 is kept, n2 and n3 are restarted",
+            zh: "网络恢复；保留 n1，重启 n2 和 n3"
+        },
+    );
+    Ok(())
 }
 
 /// The first waits until somebody leads; the others have one attempt.

@@ -1,0 +1,231 @@
+//! n/2+1 copies, and then the second copy is lost, too.
+//!
+//! Two copies of three nodes look like a majority, and are a number. When the
+//! mirror's node is down, the leader is left with the only copy, and goes on
+//! confirming: nobody votes. Its disk is lost, and with it everything that it
+//! had confirmed alone; the mirror that returns has nothing to show either,
+//! because it was not there when the leader went. A quorum queue under the
+//! same faults has two members at any time, and whoever returns finds one that
+//! has it all.
+//!
+//! Source: RabbitMQ 3.13 documentation, "Classic Queue Mirroring", sections
+//! "How Many Mirrors are Optimal?" and "Unsynchronised Mirrors"; "Quorum
+//! Queues", section "Availability".
+
+use anyhow::ensure;
+use serde_json::json;
+
+use super::nodes::{
+    Kind, Nodes, confirmed_meanwhile, every_order_once, gone, killed,
+    of_them_later, split,
+};
+use crate::{
+    demos::shop::orders::Ran,
+    event::Column,
+    fault::container,
+    lab::{
+        ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
+        check::every_message_confirmed,
+    },
+    mechanism, text,
+    text::Text,
+    way,
+};
+
+/// "Mirrored to n/2+1 nodes: that is a majority."
+pub static LAST_COPY: Scenario = Scenario {
+    id: "last-copy",
+    recipe: text! {
+        en: "Mirrored to n/2+1 nodes: a majority has it, so it is safe.",
+        zh: "镜像到 n/2+1 个节点，过半数都有，所以安全。"
+    },
+    fault: text! {
+        en: "The mirror's node is down; then the leader's disk is lost.",
+        zh: "镜像所在节点先宕机，随后主节点连盘都没了。"
+    },
+    predict: Predict {
+        question: text! {
+            en: "The mirror's node was only down, and returns. Of three nodes \
+                 two were up all the time. Left of a mirrored queue?",
+            zh: "镜像节点只是宕机，又回来了；三个节点始终有两个在。\
+                 镜像队列还剩什么？"
+        },
+        choices: &[
+            text! { en: "everything", zh: "全部" },
+            text! {
+                en: "what was there when it went down",
+                zh: "它宕机之前的那些"
+            },
+            text! { en: "nothing", zh: "什么都不剩" },
+        ],
+        right: 2,
+    },
+    needs: Needs {
+        cluster: Some(ClusterOf::Three),
+        fewest: 10,
+        most: 2_000,
+        seconds: 60,
+        ..Needs::BROKER
+    },
+    strikes: &[Strike::DiskLost],
+    hits: Hits::Once,
+    tried: super::MIRRORED,
+    ways: Ways::Pair {
+        naive: way!(
+            two_copies,
+            everything_is_lost,
+            text! {
+                en: "a mirrored queue, two copies of three nodes",
+                zh: "镜像队列，三个节点上有两份"
+            },
+        ),
+        fixed: way!(
+            three_members,
+            everything_is_there,
+            text! {
+                en: "a quorum queue, three members", zh: "仲裁队列，三个成员"
+            },
+        ),
+        mechanisms: &[mechanism!(
+            "majority",
+            two_copies,
+            everything_is_lost,
+            text! {
+                en: "a majority for every confirm", zh: "每次确认都要多数派"
+            },
+        )],
+    },
+    columns: &[Column::Confirmed, Column::Applied, Column::Lost],
+    figures: &["meanwhile"],
+    bars: &[],
+    claim: text! {
+        en: "c: the leader confirmed alone, and its disk is gone. The mirror \
+             that returns was behind, so it has nothing to say.",
+        zh: "c：主节点独自确认，它的盘没了；回来的镜像已经落后，说了不算。"
+    },
+    fix: text! {
+        en: "A quorum queue: each confirm is on two of three disks, and a member \
+             that was away is filled by one that was not.",
+        zh: "仲裁队列：每次确认都在三块盘中的两块上；离开过的成员由没离开的补齐。"
+    },
+    limit: text! {
+        en: "One disk of three. Two disks lost may take what was confirmed along; \
+             five members bear two.",
+        zh: "只扛得住三块盘坏一块。坏两块，确认过的也可能没了；五个成员扛两块。"
+    },
+    say: text! {
+        en: "\"n/2+1 mirrors is a copy count, not a majority.\"",
+        zh: "「n/2+1 个镜像是份数，不是多数派。」"
+    },
+    source: &[include_str!("last_copy.rs")],
+};
+
+/// Two nodes have it, and whoever is left confirms alone.
+async fn two_copies(lab: Lab) -> Ran {
+    let nodes = Nodes::of(&lab)?;
+    nodes.declare(Kind::Classic, LEADER).await?;
+    let two = [nodes.name(LEADER)?, nodes.name(MIRROR)?];
+    nodes.mirror(json!({ "ha-mode": "nodes", "ha-params": two }), 1).await?;
+    both_go(&lab, &nodes).await
+}
+
+/// Three nodes have it, and two of them must agree.
+async fn three_members(lab: Lab) -> Ran {
+    let nodes = Nodes::of(&lab)?;
+    nodes.declare(Kind::Quorum(3), LEADER).await?;
+    both_go(&lab, &nodes).await
+}
+
+/// One order in so many is published while the mirror's node is down.
+const MEANWHILE: u32 = 2;
+const LEADER: usize = 0;
+const MIRROR: usize = 1;
+const THIRD: usize = 2;
+
+/// Orders are published before and after the mirror's node goes down; then the
+/// leader's node is lost with its disk, and the other one returns.
+async fn both_go(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
+    let (before, meanwhile) = split(lab, MEANWHILE);
+    nodes.publish(&[LEADER], before).await?;
+    lab.step(
+        text! { en: "publish", zh: "发布" },
+        text! {
+            en: "{n} orders, all confirmed", zh: "{n} 个订单，全部确认",
+            n = lab.sums().confirmed
+        },
+    );
+    nodes.draw(LEADER, &[]).await?;
+    if !lab.is_armed(Strike::DiskLost) {
+        return Ok(());
+    }
+    nodes.kill(MIRROR).await?;
+    nodes.until_missed(LEADER, 1).await?;
+    let mut shop = nodes.publisher(&[LEADER, THIRD])?;
+    let meanwhile = meanwhile.into_iter().map(|id| nodes.taken(id)).collect();
+    let open = nodes.publish_meanwhile(&mut shop, meanwhile).await;
+    lab.step(
+        text! { en: "publish", zh: "发布" },
+        text! {
+            en: "n2 is down: {n} more confirmed without it",
+            zh: "n2 宕机：没有它也又确认了 {n} 个",
+            n = of_them_later(lab.count(), MEANWHILE) as usize - open.len()
+        },
+    );
+    nodes.draw(LEADER, &[(MIRROR, killed())]).await?;
+    let leader = nodes.broker(LEADER)?.container();
+    container::destroy(&lab.stage().engine, leader).await?;
+    lab.struck_once(Strike::DiskLost);
+    nodes.until_missed(THIRD, 2).await?;
+    nodes.start(MIRROR).await?;
+    nodes.until_missed(THIRD, 1).await?;
+    forget(lab, nodes).await?;
+    nodes.draw(THIRD, &[(LEADER, gone())]).await?;
+    nodes.publish_again(&mut shop, &open).await?;
+    let done = nodes.work_off(THIRD).await?;
+    lab.step(
+        text! { en: "look", zh: "查看" },
+        text! {
+            en: "n2 is back: {done} of {all} orders in the queue",
+            zh: "n2 恢复之后：队列里有 {done}/{all} 个订单",
+            done = done, all = lab.count()
+        },
+    );
+    Ok(())
+}
+
+/// What an operator does about a node that will not return.
+async fn forget(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
+    let name = nodes.name(LEADER)?;
+    let told =
+        nodes.broker(THIRD)?.ctl(&["forget_cluster_node", &name]).await?;
+    ensure!(!told.to_lowercase().contains("error"), "rabbitmqctl: {told}");
+    lab.step(
+        text! { en: "fault", zh: "故障" },
+        text! {
+            en: "n1 and its disk are lost and forgotten; n2 is started again",
+            zh: "n1 连盘一起没了，从集群中除名；n2 重新启动"
+        },
+    );
+    Ok(())
+}
+
+/// All was confirmed, and nothing is left.
+fn everything_is_lost(outcome: &Outcome) -> Result<(), Text> {
+    every_message_confirmed(outcome)?;
+    let later = of_them_later(outcome.messages, MEANWHILE);
+    confirmed_meanwhile(outcome, later)?;
+    let lost = outcome.audit.counts.lost;
+    if lost == u64::from(outcome.messages) {
+        return Ok(());
+    }
+    Err(text! {
+        en: "{lost} lost, not all", zh: "丢失 {lost} 个，而不是全部", lost = lost
+    })
+}
+
+/// All was confirmed in time, and is there.
+fn everything_is_there(outcome: &Outcome) -> Result<(), Text> {
+    let later = of_them_later(outcome.messages, MEANWHILE);
+    confirmed_meanwhile(outcome, later)?;
+    every_order_once(outcome)
+}
