@@ -6,6 +6,7 @@
 //! lead. Balancers and a virtual address move connections, and never what is
 //! in flight on them.
 
+mod cut_off;
 mod failover;
 mod home_node;
 mod last_copy;
@@ -36,6 +37,7 @@ pub const TOPIC: Topic = Topic {
         &split_brain::SPLIT_BRAIN,
         &slow_mirror::SLOW_MIRROR,
         &quorum_failover::QUORUM_FAILOVER,
+        &cut_off::CUT_OFF,
     ],
 };
 

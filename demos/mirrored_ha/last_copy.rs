@@ -5,8 +5,8 @@
 //! confirming: nobody votes. Its disk is lost, and with it everything that it
 //! had confirmed alone; the mirror that returns has nothing to show either,
 //! because it was not there when the leader went. A quorum queue under the
-//! same faults has two members at any time, and whoever returns finds one that
-//! has it all.
+//! same faults has every confirmed message on two disks, of which one is lost;
+//! whoever returns is filled from the other.
 //!
 //! Source: RabbitMQ 3.13 documentation, "Classic Queue Mirroring", sections
 //! "How Many Mirrors are Optimal?" and "Unsynchronised Mirrors"; "Quorum
@@ -45,10 +45,10 @@ pub static LAST_COPY: Scenario = Scenario {
     },
     predict: Predict {
         question: text! {
-            en: "The mirror's node was only down, and returns. Of three nodes \
-                 two were up all the time. Left of a mirrored queue?",
-            zh: "镜像节点只是宕机，又回来了；三个节点始终有两个在。\
-                 镜像队列还剩什么？"
+            en: "The mirror's node returns; of three disks one is lost for good. \
+                 What is left in a mirrored queue?",
+            zh: "镜像节点只是宕机，又回来了；三块盘只坏一块。\
+                 镜像队列里还剩什么？"
         },
         choices: &[
             text! { en: "everything", zh: "全部" },

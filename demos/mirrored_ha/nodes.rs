@@ -263,6 +263,13 @@ impl<'a> Nodes<'a> {
         self.lab.wait_until(what, SOON, noticed).await
     }
 
+    /// Waits until one of these leads, in the eyes of a node.
+    pub async fn until_led_by(&self, asked: Node, these: &[Node]) -> Ran {
+        let what = text! { en: "an election", zh: "选主" };
+        let led = |at: &Where| at.leader.is_some_and(|n| these.contains(&n));
+        self.until(what, asked, led).await
+    }
+
     /// Waits until a node that is cut off knows that it is alone, or has
     /// stopped because of that.
     pub async fn until_alone(&self, node: Node) -> Ran {
@@ -275,24 +282,22 @@ impl<'a> Nodes<'a> {
     }
 
     /// Publishes these while something is down: for the first it waits as
-    /// long as a fail-over may take, then each has one attempt. Returns those
-    /// that were not confirmed, and observes how many were.
+    /// long as a fail-over may take, then the others have one attempt. Returns
+    /// those that were not confirmed, and observes how many were.
     pub async fn publish_meanwhile(
         &self,
         shop: &mut FailoverPublisher,
         orders: Vec<Outgoing>,
     ) -> Vec<Outgoing> {
-        let (all, mut open) = (orders.len(), Vec::new());
-        for (nth, order) in orders.into_iter().enumerate() {
-            let confirmed = match nth {
-                0 => shop.publish(&order, FAIL_OVER).await.is_ok(),
-                _ => shop.attempt(&order).await == Answer::Confirmed,
-            };
-            if !confirmed {
-                open.push(order);
-            }
+        let mut orders = orders.into_iter();
+        let Some(first) = orders.next() else { return Vec::new() };
+        let served = shop.publish(&first, FAIL_OVER).await.is_ok();
+        let (confirmed, mut open) =
+            at_once(shop, orders.collect::<Vec<_>>()).await;
+        self.observe_meanwhile(confirmed + usize::from(served));
+        if !served {
+            open.insert(0, first);
         }
-        self.observe_meanwhile(all - open.len());
         open
     }
 
@@ -302,13 +307,9 @@ impl<'a> Nodes<'a> {
         shop: &mut FailoverPublisher,
         orders: Vec<Outgoing>,
     ) -> Vec<Outgoing> {
-        let answers = shop.attempt_all(&orders).await;
-        let (confirmed, open): (Vec<_>, Vec<_>) = orders
-            .into_iter()
-            .zip(answers)
-            .partition(|(_, answer)| *answer == Answer::Confirmed);
-        self.observe_meanwhile(confirmed.len());
-        open.into_iter().map(|(order, _)| order).collect()
+        let (confirmed, open) = at_once(shop, orders).await;
+        self.observe_meanwhile(confirmed);
+        open
     }
 
     fn observe_meanwhile(&self, confirmed: usize) {
@@ -473,6 +474,22 @@ pub fn killed() -> Text {
 /// A word for a node that is lost with its disk.
 pub fn gone() -> Text {
     text! { en: "lost", zh: "没了" }
+}
+
+/// One attempt for all together. How many were confirmed, and the others.
+async fn at_once(
+    shop: &mut FailoverPublisher,
+    orders: Vec<Outgoing>,
+) -> (usize, Vec<Outgoing>) {
+    let answers = shop.attempt_all(&orders).await;
+    let all = orders.len();
+    let open: Vec<_> = orders
+        .into_iter()
+        .zip(answers)
+        .filter(|(_, answer)| *answer != Answer::Confirmed)
+        .map(|(order, _)| order)
+        .collect();
+    (all - open.len(), open)
 }
 
 async fn connect(uri: &str) -> anyhow::Result<Connection> {
