@@ -16,6 +16,7 @@ mod shutdown;
 mod slow_mirror;
 mod split_brain;
 
+mod two_members;
 mod unsynced;
 
 use crate::{lab::Topic, ledger::Noun, text};
@@ -37,6 +38,7 @@ pub const TOPIC: Topic = Topic {
         &split_brain::SPLIT_BRAIN,
         &slow_mirror::SLOW_MIRROR,
         &quorum_failover::QUORUM_FAILOVER,
+        &two_members::TWO_MEMBERS,
         &cut_off::CUT_OFF,
     ],
 };

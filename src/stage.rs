@@ -12,6 +12,7 @@ pub mod docker;
 pub mod http;
 pub mod image;
 pub mod mail;
+pub mod memory;
 mod ports;
 pub mod reap;
 pub mod redis;

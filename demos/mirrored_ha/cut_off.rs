@@ -168,7 +168,6 @@ async fn its_node_is_cut_off(
     let all = meanwhile.len();
     let open = nodes.publish_meanwhile(&mut shop, meanwhile).await;
     let confirmed = all - open.len();
-    nodes.draw_parted(&[ALONE], &OTHERS).await?;
     lab.step(
         text! { en: "fault", zh: "故障" },
         text! {
@@ -176,6 +175,7 @@ async fn its_node_is_cut_off(
             zh: "n1 被隔离：其间确认 {n}/{all}", n = confirmed, all = all
         },
     );
+    nodes.draw_parted(&[ALONE], &OTHERS).await?;
     parted.heal().await;
     nodes.heal().await?;
     nodes.publish_again(&mut shop, &open).await?;

@@ -144,7 +144,7 @@ async fn on_three_nodes(lab: Lab) -> Ran {
 
 /// Whether the broker must hand back what it cannot route.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mandatory {
+pub(super) enum Mandatory {
     Yes,
     No,
 }
@@ -156,7 +156,11 @@ const OTHER: usize = 1;
 
 /// Half of the orders is stored, the node is killed, the other half is
 /// published through another node; then the node returns.
-async fn home_goes(lab: &Lab, kind: Kind, mandatory: Mandatory) -> Ran {
+pub(super) async fn home_goes(
+    lab: &Lab,
+    kind: Kind,
+    mandatory: Mandatory,
+) -> Ran {
     let nodes = Nodes::of(lab)?;
     nodes.declare(kind, HOME).await?;
     let (before, meanwhile) = split(lab, MEANWHILE);
@@ -253,7 +257,7 @@ fn refused_and_told(outcome: &Outcome) -> Result<(), Text> {
 }
 
 /// Every order was confirmed while the node was away, and is there.
-fn all_confirmed_and_there(outcome: &Outcome) -> Result<(), Text> {
+pub(super) fn all_confirmed_and_there(outcome: &Outcome) -> Result<(), Text> {
     let later = of_them_later(outcome.messages, MEANWHILE);
     confirmed_meanwhile(outcome, later)?;
     every_order_once(outcome)

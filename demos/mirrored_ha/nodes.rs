@@ -294,10 +294,10 @@ impl<'a> Nodes<'a> {
         let served = shop.publish(&first, FAIL_OVER).await.is_ok();
         let (confirmed, mut open) =
             at_once(shop, orders.collect::<Vec<_>>()).await;
-        self.observe_meanwhile(confirmed + usize::from(served));
         if !served {
             open.insert(0, first);
         }
+        self.observe_meanwhile(confirmed + usize::from(served), open.len());
         open
     }
 
@@ -308,13 +308,29 @@ impl<'a> Nodes<'a> {
         orders: Vec<Outgoing>,
     ) -> Vec<Outgoing> {
         let (confirmed, open) = at_once(shop, orders).await;
-        self.observe_meanwhile(confirmed);
+        self.observe_meanwhile(confirmed, open.len());
         open
     }
 
-    fn observe_meanwhile(&self, confirmed: usize) {
+    fn observe_meanwhile(&self, confirmed: usize, open: usize) {
         let name = text! { en: "meanwhile", zh: "期间确认" };
         self.lab.observe("meanwhile", name, confirmed as f64, Unit::Count);
+        let name = Text::same("open");
+        self.lab.observe("open", name, open as f64, Unit::Count);
+    }
+
+    /// Says what a way came to in which nothing was lost: that says nothing of
+    /// whether it could be used.
+    fn came_to(&self, done: u32) {
+        let figures = (self.lab.figure("meanwhile"), self.lab.figure("open"));
+        let (Some(confirmed), Some(open)) = figures else { return };
+        if done == self.lab.count() {
+            self.lab.came_to(text! {
+                en: "all {done} once, {confirmed} of {all} meanwhile",
+                zh: "{done} 条各一次、期间确认 {confirmed}/{all}",
+                done = done, confirmed = confirmed, all = confirmed + open
+            });
+        }
     }
 
     /// Publishes again what was not confirmed, until it is.
@@ -348,6 +364,7 @@ impl<'a> Nodes<'a> {
             let taken = timeout(PATIENCE, self.take(at, &mut done)).await;
             left = taken.ok().and_then(Result::ok);
         }
+        self.came_to(done);
         Ok(done)
     }
 

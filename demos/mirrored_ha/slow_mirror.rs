@@ -168,9 +168,6 @@ async fn one_hangs(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
     let all = meanwhile.len();
     let open = nodes.publish_at_once(&mut shop, meanwhile).await;
     container::unpause(engine, slow.container()).await?;
-    // Nobody was asked meanwhile: the management API would have waited for
-    // the node that hangs, and the others would have taken it for dead.
-    nodes.draw_at(&at, &[(SLOW, text! { en: "paused", zh: "卡住" })]);
     let confirmed = all - open.len();
     lab.step(
         text! { en: "fault", zh: "故障" },
@@ -180,6 +177,9 @@ async fn one_hangs(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
             confirmed = confirmed, all = all
         },
     );
+    // Nobody was asked meanwhile: the management API would have waited for
+    // the node that hangs, and the others would have taken it for dead.
+    nodes.draw_at(&at, &[(SLOW, text! { en: "paused", zh: "卡住" })]);
     nodes.heal().await?;
     nodes.publish_again(&mut shop, &open).await?;
     let done = nodes.work_off(LEADER).await?;

@@ -1,7 +1,6 @@
 //! `rmq-lab doctor`: whether this machine can, and what to do if not.
 
 use std::{
-    fs,
     io::Write,
     path::{Path, PathBuf},
 };
@@ -12,7 +11,7 @@ use crate::{
     lab::catalogue::entries,
     narrate::{Detail, wrapped},
     problem::{Exit, Problem},
-    stage::{Engine, RunId, image, reap},
+    stage::{Engine, RunId, image, memory, reap},
     text,
     text::Text,
 };
@@ -123,12 +122,7 @@ async fn image_of(engine: &Engine, row: image::Row) -> Finding {
 }
 
 fn memory() -> Finding {
-    let told = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let free = told.lines().find_map(|line| {
-        let kib =
-            line.strip_prefix("MemAvailable:")?.trim().strip_suffix("kB")?;
-        kib.trim().parse::<u64>().ok().map(|kib| kib / 1024)
-    });
+    let free = memory::available_mib();
     let what = text! { en: "memory", zh: "内存" };
     let Some(free) = free else {
         let seen = text! { en: "cannot be told here", zh: "此系统上无法得知" };

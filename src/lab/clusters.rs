@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
     problem::Problem,
-    stage::{Cluster, Hear, Stage, image},
+    stage::{Cluster, Hear, Stage, image, memory},
 };
 
 /// Nodes of a shared cluster: the fewest of which one may go.
@@ -97,6 +97,7 @@ impl Held {
             }
             _ => own.clone(),
         };
+        memory::is_enough(NODES, memory::available_mib())?;
         let number = &self.clusters.0.started;
         let number = number.fetch_add(1, Ordering::Relaxed) + 1;
         let name = format!("c{number}");

@@ -40,6 +40,13 @@ impl Lab {
         observed.figures.push(figure);
     }
 
+    /// What was measured under this id so far.
+    pub fn figure(&self, id: &str) -> Option<f64> {
+        let observed = lock(&self.0.observed);
+        let mut figures = observed.figures.iter();
+        figures.find(|figure| figure.id == id).map(|figure| figure.value)
+    }
+
     /// Keeps what the gauges show now, `since` the way began to measure.
     pub fn sample(
         &self,

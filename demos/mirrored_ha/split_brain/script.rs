@@ -139,7 +139,6 @@ async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>, handling: Handling) -> Ran {
     let open_here = at_once(&mut here, alone).await;
     let confirmed = (all.0 - open_here.len(), all.1 - open_there.len());
     observe(lab, confirmed);
-    nodes.draw_parted(&[ALONE], &MAJORITY).await?;
     lab.step(
         text! { en: "fault", zh: "故障" },
         text! {
@@ -148,6 +147,7 @@ async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>, handling: Handling) -> Ran {
             a = confirmed.0, of_a = all.0, m = confirmed.1, of_m = all.1
         },
     );
+    nodes.draw_parted(&[ALONE], &MAJORITY).await?;
     parted.heal().await;
     if handling == Handling::Ignore {
         restart(lab, nodes).await?;
