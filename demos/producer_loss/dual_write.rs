@@ -35,6 +35,7 @@ macro_rules! by_process {
             title: $title,
             run: by_process!($code),
             code: stringify!($code),
+            whole: stringify!($code),
             check: $check,
         }
     };
@@ -44,6 +45,7 @@ macro_rules! by_process {
             name: $name,
             without: by_process!($code),
             code: stringify!($code),
+            whole: stringify!($code),
             breaks: $breaks,
         }
     };

@@ -414,6 +414,9 @@ struct Part {
     check: Check,
     /// How it must break, where a mechanism was taken out.
     breaks: Option<Check>,
+    /// The fixed way's check, and how it must fail, of a way that is the fixed
+    /// one without a mechanism: what `--without` would run again.
+    fails: Vec<(Check, &'static Mechanism)>,
 }
 
 impl Part {
@@ -422,7 +425,10 @@ impl Part {
     /// check that fails for another reason shows nothing.
     fn judge(&self, outcome: &Outcome) -> Result<(), Text> {
         let Some(breaks) = self.breaks else {
-            return (self.check)(outcome);
+            (self.check)(outcome)?;
+            return self.fails.iter().try_for_each(|(fixed, mechanism)| {
+                necessary(*fixed, mechanism, outcome)
+            });
         };
         match (self.check)(outcome) {
             Ok(()) => Err(text! {
@@ -431,6 +437,25 @@ impl Part {
             }),
             Err(_) => breaks(outcome),
         }
+    }
+}
+
+/// Whether the fixed way's check fails for what came of leaving the mechanism
+/// out, and in the way claimed.
+fn necessary(
+    fixed: Check,
+    mechanism: &Mechanism,
+    outcome: &Outcome,
+) -> Result<(), Text> {
+    match fixed(outcome) {
+        Ok(()) => {
+            let (en, zh) = (&mechanism.name.en, &mechanism.name.zh);
+            Err(Text::made(
+                format!("the fixed way's check holds without {en}"),
+                format!("去掉「{zh}」，改进写法的检查依然通过"),
+            ))
+        }
+        Err(_) => (mechanism.breaks)(outcome),
     }
 }
 
@@ -444,6 +469,7 @@ fn parts(
         run: way.run,
         check: way.check,
         breaks: None,
+        fails: fails(scenario, name, way),
     };
     match (scenario.ways.fixed(), without) {
         (Some(fixed), Some(mechanism)) => vec![
@@ -460,6 +486,22 @@ fn parts(
             all.map(|(name, way)| part(name, way)).collect()
         }
     }
+}
+
+/// Which mechanisms a way shows to be necessary by being the fixed way without
+/// them.
+fn fails(
+    scenario: &Scenario,
+    name: WayName,
+    way: &super::Way,
+) -> Vec<(Check, &'static Mechanism)> {
+    let (Some(fixed), false) = (scenario.ways.fixed(), name == WayName::Fixed)
+    else {
+        return Vec::new();
+    };
+    let mechanisms = scenario.ways.mechanisms().iter();
+    let left_out = mechanisms.filter(|mechanism| mechanism.is(way));
+    left_out.map(|mechanism| (fixed.check, mechanism)).collect()
 }
 
 fn choices(scenario: &Scenario) -> Vec<Choice> {

@@ -88,6 +88,8 @@ pub struct Way {
     pub run: Run,
     /// The name of its function, for `show`.
     pub code: &'static str,
+    /// Its driver and its function, as they stand in the source.
+    pub whole: &'static str,
     /// What is expected of it. `Err` says what differed.
     pub check: Check,
 }
@@ -102,8 +104,17 @@ pub struct Mechanism {
     pub without: Run,
     /// The name of that way's function, for `show`.
     pub code: &'static str,
+    /// That way's driver and function, as they stand in the source.
+    pub whole: &'static str,
     /// How it then breaks: the fixed way's check fails, and this holds.
     pub breaks: Check,
+}
+
+impl Mechanism {
+    /// Whether leaving it out is this way.
+    pub fn is(&self, way: &Way) -> bool {
+        self.whole == way.whole
+    }
 }
 
 /// Runs a way in the lab.
@@ -123,6 +134,7 @@ macro_rules! way {
             title: $title,
             run: $crate::run!($drive, $code $(($($arg),*))?),
             code: stringify!($code),
+            whole: stringify!($drive, $code $(($($arg),*))?),
             check: $check,
         }
     };
@@ -131,6 +143,7 @@ macro_rules! way {
             title: $title,
             run: |lab| Box::pin($code(lab)),
             code: stringify!($code),
+            whole: stringify!($code),
             check: $check,
         }
     };
@@ -149,6 +162,7 @@ macro_rules! mechanism {
             name: $name,
             without: $crate::run!($drive, $code $(($($arg),*))?),
             code: stringify!($code),
+            whole: stringify!($drive, $code $(($($arg),*))?),
             breaks: $breaks,
         }
     };
@@ -158,6 +172,7 @@ macro_rules! mechanism {
             name: $name,
             without: |lab| Box::pin($code(lab)),
             code: stringify!($code),
+            whole: stringify!($code),
             breaks: $breaks,
         }
     };
