@@ -6,7 +6,11 @@
 //! lead. Balancers and a virtual address move connections, and never what is
 //! in flight on them.
 
+mod balanced;
+mod haproxy_dead;
 mod nodes;
+mod one_balancer;
+mod two_masters;
 mod unsynced;
 
 use crate::{lab::Topic, ledger::Noun, text};
@@ -19,9 +23,16 @@ pub const TOPIC: Topic = Topic {
         zh: "镜像队列与仲裁队列，负载均衡与虚拟 IP"
     },
     noun: Noun::Order,
-    scenarios: &[&unsynced::UNSYNCED],
+    scenarios: &[
+        &unsynced::UNSYNCED,
+        &one_balancer::ONE_BALANCER,
+        &haproxy_dead::HAPROXY_DEAD,
+        &two_masters::TWO_MASTERS,
+    ],
 };
 
 /// Where mirrored queues were tried: 3.13, the last that has them, is not in
 /// Debian.
 const MIRRORED: &[(u16, u16)] = &[(3, 10)];
+/// Where what is not about mirrors was tried.
+const BOTH: &[(u16, u16)] = &[(3, 10), (4, 3)];
