@@ -7,7 +7,11 @@
 //! in flight on them.
 
 mod balanced;
+mod black_hole;
+mod half_dead;
 mod haproxy_dead;
+mod idle_cut;
+mod listener;
 mod nodes;
 mod one_balancer;
 mod two_masters;
@@ -27,6 +31,9 @@ pub const TOPIC: Topic = Topic {
         &unsynced::UNSYNCED,
         &one_balancer::ONE_BALANCER,
         &haproxy_dead::HAPROXY_DEAD,
+        &half_dead::HALF_DEAD,
+        &idle_cut::IDLE_CUT,
+        &black_hole::BLACK_HOLE,
         &two_masters::TWO_MASTERS,
     ],
 };

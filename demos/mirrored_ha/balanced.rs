@@ -220,7 +220,6 @@ pub async fn published_through(
     again: Again,
 ) -> Ran {
     let front = Front::start(lab, how, &[lab.broker()]).await?;
-    lab.messages().for_each(|id| lab.saw(id, Fact::Accepted));
     let uri = front.uri(Some(10));
     let mut shop =
         FailoverPublisher::new([uri], ORDERS, PATIENCE, lab.witness());
@@ -242,42 +241,44 @@ pub async fn published_through(
     let strike = async {
         // Also where it fails: nobody may wait for it for ever.
         let _done = fallen.clone().drop_guard();
-        (blow.fall)(&front.balancers, struck).await?;
-        anyhow::Ok(lab.sums().confirmed)
+        (blow.fall)(&front.balancers, struck).await
     };
     let publish = publish(&mut shop, rest, &fallen, again);
-    let (at, unanswered) = tokio::join!(strike, publish);
-    if !blow.silent || unanswered > 0 {
+    let (struck_down, seen) = tokio::join!(strike, publish);
+    struck_down?;
+    if !blow.silent || seen.unanswered > 0 {
         lab.struck_once(blow.strike);
     }
-    let after = lab.sums().confirmed - at?;
-    tell(lab, &front, struck, blow, (after, unanswered)).await;
-    if after > 0 {
+    tell(lab, &front, struck, blow, &seen).await;
+    if seen.after > 0 {
         let gap = shop.longest_gap().as_millis() as f64;
         let name = text! { en: "gap", zh: "中断" };
         lab.observe("gap", name, gap, Unit::Ms);
     }
-    let done = front.work_off().await?;
-    lab.step(
-        text! { en: "work", zh: "处理" },
-        text! {
-            en: "{done} of {all} orders were in the queue",
-            zh: "队列里有 {done}/{all} 个订单", done = done, all = lab.count()
-        },
-    );
+    front.work_off().await?;
+    lab.came_to(text! {
+        en: "{n} confirmed after it", zh: "其后确认 {n} 个", n = seen.after
+    });
     Ok(())
 }
 
+/// What the shop saw of its orders when it first sent them.
+#[derive(Default)]
+struct Seen {
+    unanswered: u32,
+    /// Confirmed, of those that were sent after the fault had struck.
+    after: u32,
+}
+
 /// One after another, some of them only after the fault has struck: it
-/// always finds somebody publishing. Returns how many were not answered when
-/// they were first sent.
+/// always finds somebody publishing.
 async fn publish(
     shop: &mut FailoverPublisher,
     orders: Vec<Outgoing>,
     fallen: &CancellationToken,
     again: Again,
-) -> u32 {
-    let mut unanswered = 0;
+) -> Seen {
+    let mut seen = Seen::default();
     let kept_back = orders.len() / 2;
     for (n, order) in orders.iter().enumerate() {
         if n < kept_back && !fallen.is_cancelled() {
@@ -286,14 +287,17 @@ async fn publish(
         if n == kept_back {
             fallen.cancelled().await;
         }
-        if shop.attempt(order).await != Answer::Confirmed {
-            unanswered += 1;
-            if !again(shop, order).await {
-                break;
-            }
+        let is_after = fallen.is_cancelled();
+        if shop.attempt(order).await == Answer::Confirmed {
+            seen.after += u32::from(is_after);
+            continue;
+        }
+        seen.unanswered += 1;
+        if !again(shop, order).await {
+            break;
         }
     }
-    unanswered
+    seen
 }
 
 async fn tell(
@@ -301,15 +305,17 @@ async fn tell(
     front: &Front<'_>,
     struck: usize,
     blow: &Blow,
-    (after, unanswered): (u64, u32),
+    seen: &Seen,
 ) {
+    let Seen { unanswered, after } = seen;
     let moved = front.balancers.holders().await != [struck];
+    let name = struck + 1;
     for (id, name, value) in [
-        ("after", text! { en: "after it", zh: "其后确认" }, after as f64),
+        ("after", text! { en: "after it", zh: "其后确认" }, f64::from(*after)),
         (
             "unanswered",
             text! { en: "unanswered", zh: "未应答" },
-            f64::from(unanswered),
+            f64::from(*unanswered),
         ),
         (
             "moved",
@@ -321,11 +327,16 @@ async fn tell(
     }
     lab.step(
         text! { en: "fault", zh: "故障" },
-        text! {
-            en: "lb{n}: {what}; orders unanswered {lost}, confirmed after it {after}",
-            zh: "lb{n} {what}；未应答的订单 {lost} 个，其后确认 {after} 个",
-            n = struck + 1, what = blow.word, lost = unanswered, after = after
-        },
+        Text::made(
+            format!(
+                "lb{name} {}; {unanswered} unanswered, then {after} confirmed",
+                blow.word.en
+            ),
+            format!(
+                "lb{name} {}；未应答 {unanswered} 个，其后确认 {after} 个",
+                blow.word.zh
+            ),
+        ),
     );
     front.draw(&[(struck, blow.word.clone())]).await;
 }

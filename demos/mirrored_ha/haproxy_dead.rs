@@ -43,18 +43,17 @@ pub static HAPROXY_DEAD: Scenario = Scenario {
     },
     predict: Predict {
         question: text! {
-            en: "HAProxy is dead on the machine that holds the address. \
-                 keepalived there lives. Where is the address?",
-            zh: "持有虚拟 IP 的机器上 HAProxy 死了，keepalived 还活着。\
-                 虚拟 IP 在哪？"
+            en: "HAProxy dies where the address is, keepalived lives. Where does \
+                 the address go?",
+            zh: "持有虚拟 IP 的机器上，HAProxy 死了，keepalived 活着。虚拟 IP 去哪？"
         },
         choices: &[
-            text! { en: "it moves at once", zh: "立刻漂走" },
+            text! { en: "to the other", zh: "漂到另一台" },
             text! {
-                en: "it stays, unless a script looks at HAProxy",
-                zh: "留在原地，除非有脚本检查 HAProxy"
+                en: "nowhere, unless a script looks",
+                zh: "不动，除非有脚本检查"
             },
-            text! { en: "both hold it", zh: "两台都有" },
+            text! { en: "to both", zh: "两台都有" },
         ],
         right: 1,
     },
@@ -92,12 +91,12 @@ pub static HAPROXY_DEAD: Scenario = Scenario {
             text! { en: "track_script", zh: "track_script" },
         )],
     },
-    columns: &[Column::Confirmed, Column::Attempts, Column::Applied],
+    columns: &[Column::Confirmed, Column::Attempts],
     figures: &["moved", "after", "gap"],
     bars: &[],
     claim: text! {
-        en: "b: without a script the address stayed, and nothing was confirmed \
-             for 15 s. With it, it moved within seconds.",
+        en: "b: without a script it stayed, and nothing was confirmed for 15 s. \
+             With one it moved within seconds.",
         zh: "b：没有脚本，虚拟 IP 原地不动，15 秒内一条都没确认；\
              有脚本，几秒就漂走。"
     },
@@ -106,13 +105,11 @@ pub static HAPROXY_DEAD: Scenario = Scenario {
         zh: "配 track_script，并在日志里确认它已加载：VRRP_Script(...) succeeded。"
     },
     limit: text! {
-        en: "A script sees what it tests: a living HAProxy whose brokers are all \
-             gone holds the address.",
+        en: "It sees what it tests: HAProxy without a broker keeps the address.",
         zh: "脚本只看它检查的东西：HAProxy 活着、后端全死，虚拟 IP 照样不走。"
     },
     say: text! {
-        en: "\"VRRP asks whether the machine lives; track_script asks whether \
-             the service does.\"",
+        en: "\"VRRP watches the machine, track_script watches the service.\"",
         zh: "「VRRP 只管机器死没死，track_script 才管服务死没死。」"
     },
     source: &[include_str!("haproxy_dead.rs"), include_str!("balanced.rs")],

@@ -42,18 +42,17 @@ pub static ONE_BALANCER: Scenario = Scenario {
     },
     predict: Predict {
         question: text! {
-            en: "Two balancers share an address by VRRP. The one that holds it \
-                 dies. What does the move spare the publisher?",
-            zh: "两台负载均衡用 VRRP 共用一个虚拟 IP，持有它的那台断电。\
-                 漂移替发布方省了什么？"
+            en: "Two share an address by VRRP; its holder dies. What does the \
+                 publisher notice?",
+            zh: "两台用 VRRP 共用一个虚拟 IP，持有它的那台断电。发布方有何感觉？"
         },
         choices: &[
-            text! { en: "everything: it notices nothing", zh: "全省了：毫无感觉" },
+            text! { en: "nothing", zh: "毫无感觉" },
             text! {
-                en: "another address; it connects and resends by itself",
-                zh: "只省了换地址；重连和重发要自己做"
+                en: "a cut: it must connect again and resend",
+                zh: "连接断了：要自己重连、重发"
             },
-            text! { en: "nothing: it is down as before", zh: "什么也没省：照样不可用" },
+            text! { en: "an outage", zh: "不可用" },
         ],
         right: 1,
     },
@@ -98,28 +97,25 @@ pub static ONE_BALANCER: Scenario = Scenario {
             ),
         ],
     },
-    columns: &[Column::Confirmed, Column::Attempts, Column::Applied],
+    columns: &[Column::Confirmed, Column::Attempts],
     figures: &["unanswered", "after", "gap"],
     bars: &[],
     claim: text! {
-        en: "b: the address moved within a second or two. What was on the wire \
-             was unanswered, and its publisher sent it again.",
+        en: "b: the address moved in a second or so. What was on the wire stayed \
+             unanswered, until its publisher sent it again.",
         zh: "b：虚拟 IP 一两秒内漂移。在途的没有应答，由发布方自己重发。"
     },
     fix: text! {
-        en: "Two balancers, keepalived; clients that reconnect, confirm, and \
-             resend.",
+        en: "Two balancers, keepalived; clients that reconnect and resend.",
         zh: "两台负载均衡加 keepalived；客户端要重连、要确认、要重发。"
     },
     limit: text! {
-        en: "It moves connections, not messages. A resend may double: consumers \
-             are idempotent.",
-        zh: "漂移的是连接，不是消息。重发可能重复：消费方要幂等。"
+        en: "It moves connections, not messages. A resend may double.",
+        zh: "漂移的是连接，不是消息。重发可能造成重复。"
     },
     say: text! {
-        en: "\"HAProxy and a virtual IP keep the door open; what was in the \
-             doorway is the client's business.\"",
-        zh: "「HAProxy 加虚拟 IP 保的是入口；卡在门口的消息，归客户端管。」"
+        en: "\"A virtual IP moves connections; what was in flight is mine.\"",
+        zh: "「虚拟 IP 漂移的是连接，在途的消息归客户端管。」"
     },
     source: &[include_str!("one_balancer.rs"), include_str!("balanced.rs")],
 };

@@ -74,15 +74,12 @@ pub static TWO_MASTERS: Scenario = Scenario {
         zh: "c：都以为对方死了。重新听见之后，优先级低的让出。"
     },
     fix: text! {
-        en: "Adverts on a path that fails only with the service (same switch, or \
-             two paths); an alarm on two masters.",
-        zh: "通告走与业务同生共死的链路（同一交换机，或两条链路）；\
-             出现双主要告警。"
+        en: "Adverts on the path of the service; an alarm on two masters.",
+        zh: "通告与业务走同一条链路；出现双主要告警。"
     },
     limit: text! {
-        en: "Which of the two a client reaches is up to ARP. Brokers are not \
-             split by it: theirs is another story.",
-        zh: "客户端连到哪一台，看 ARP。broker 不会因此脑裂，那是另一回事。"
+        en: "Which of them a client reaches, ARP decides. Brokers do not split.",
+        zh: "客户端连到哪一台，看 ARP。broker 不会因此脑裂。"
     },
     say: text! {
         en: "\"VRRP has no quorum: cut it, and there are two masters.\"",
