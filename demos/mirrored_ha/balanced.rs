@@ -257,7 +257,8 @@ pub async fn published_through(
     }
     front.work_off().await?;
     lab.came_to(text! {
-        en: "{n} confirmed after it", zh: "其后确认 {n} 个", n = seen.after
+        en: "{n} of {all} confirmed", zh: "{all} 个里确认 {n} 个",
+        n = lab.sums().confirmed, all = lab.count()
     });
     Ok(())
 }

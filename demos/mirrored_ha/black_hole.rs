@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use super::{
     balanced::{Front, SOON, halves},
-    listener::Listener,
+    listener::{Listener, PREFETCH},
 };
 use crate::{
     demos::shop::orders::{ORDERS, Ran, publish_these},
@@ -95,7 +95,7 @@ pub static BLACK_HOLE: Scenario = Scenario {
         )],
     },
     columns: &[Column::Confirmed, Column::Applied, Column::Stuck],
-    figures: &["noticed", "watched"],
+    figures: &["noticed", "held"],
     bars: &[],
     claim: text! {
         en: "c: nobody closed the connection, so nobody noticed. The broker, too, \
@@ -172,16 +172,19 @@ async fn vanishes_under_a_consumer(lab: &Lab, heartbeat: Option<u16>) -> Ran {
         return Err(RanOut { what, limit: BEFORE_A_FRAME }.into());
     }
     if let Some(noticed) = noticed {
-        let name = text! { en: "noticed in", zh: "察觉用时" };
+        let name = text! { en: "noticed", zh: "察觉用时" };
         let ms = (noticed - began).as_millis() as f64;
         lab.observe("noticed", name, ms, Unit::Ms);
     }
     let took = began.elapsed().as_millis() as f64;
     let name = text! { en: "watched for", zh: "观察时长" };
     lab.observe("watched", name, took, Unit::Ms);
-    let counted = consumers(lab).await?;
+    let (counted, ready) = asked(lab).await?;
     let name = text! { en: "broker's consumers", zh: "broker 眼中的消费者" };
     lab.observe("counted", name, f64::from(counted), Unit::Count);
+    let held = (lab.count() - consumer.done()).saturating_sub(ready);
+    let name = text! { en: "held by a ghost", zh: "幽灵占住" };
+    lab.observe("held", name, f64::from(held), Unit::Count);
     let cuts = consumer.cuts() - was_cut;
     let done = consumer.done();
     let name = text! { en: "cuts noticed", zh: "察觉断线" };
@@ -220,8 +223,9 @@ async fn watch(lab: &Lab, consumer: &Listener, was_cut: u32) -> Ran {
     lab.wait_until(what, SOON, is_over).await
 }
 
-/// How many consumers the broker believes the queue to have.
-async fn consumers(lab: &Lab) -> anyhow::Result<u32> {
+/// How many consumers the broker believes the queue to have, and how many
+/// orders wait for them.
+async fn asked(lab: &Lab) -> anyhow::Result<(u32, u32)> {
     let how = ConnectionProperties::default();
     let connection = Connection::connect(&lab.uri(), how).await?;
     let channel = connection.create_channel().await?;
@@ -229,7 +233,7 @@ async fn consumers(lab: &Lab) -> anyhow::Result<u32> {
     let none = FieldTable::default();
     let seen = channel.queue_declare(ORDERS.into(), passive, none).await?;
     connection.close(200, "looked".into()).await?;
-    Ok(seen.consumer_count())
+    Ok((seen.consumer_count(), seen.message_count()))
 }
 
 /// An operator closes every connection, of ghosts too; what nobody has worked
@@ -245,7 +249,8 @@ async fn close(lab: &Lab, consumer: Listener) -> Ran {
     Ok(())
 }
 
-/// It noticed nothing, and of the orders since then it had none.
+/// It noticed nothing, and of the orders since then it had none: as many as
+/// its prefetch allows are on their way to it for ever.
 fn connected_to_nobody(outcome: &Outcome) -> Result<(), Text> {
     figure_is(outcome, "cuts", 0)?;
     figure_is(outcome, "counted", 1)?;
@@ -253,6 +258,8 @@ fn connected_to_nobody(outcome: &Outcome) -> Result<(), Text> {
     let counts = &outcome.audit.counts;
     let first = u64::from(outcome.messages / 2);
     let rest = u64::from(outcome.messages) - first;
+    let held = outcome.messages.div_ceil(2).min(PREFETCH.into());
+    figure_is(outcome, "held", held)?;
     if counts.applied == first && counts.waiting == rest {
         return Ok(());
     }

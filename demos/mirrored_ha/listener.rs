@@ -24,7 +24,7 @@ use super::balanced::{PATIENCE, do_once};
 use crate::{demos::shop::orders::ORDERS, lab::Lab, ledger::MessageId};
 
 /// Unacked deliveries at a time: what a consumer that has gone may hold.
-const PREFETCH: u16 = 10;
+pub const PREFETCH: u16 = 10;
 /// Between two attempts to connect again.
 const PAUSE: Duration = Duration::from_millis(100);
 
