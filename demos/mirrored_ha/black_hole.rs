@@ -112,7 +112,7 @@ pub static BLACK_HOLE: Scenario = Scenario {
     },
     say: text! {
         en: "\"Reconnecting helps whoever notices; heartbeats are how.\"",
-        zh: "「会重连没用，得先察觉断了；靠的就是心跳。」"
+        zh: "「光会重连没用，得先察觉断线；靠的就是心跳。」"
     },
     source: &[include_str!("black_hole.rs"), include_str!("listener.rs")],
 };
@@ -250,7 +250,7 @@ async fn close(lab: &Lab, consumer: Listener) -> Ran {
 }
 
 /// It noticed nothing, and of the orders since then it had none: as many as
-/// its prefetch allows are on their way to it for ever.
+/// its prefetch allows are out to a ghost.
 fn connected_to_nobody(outcome: &Outcome) -> Result<(), Text> {
     figure_is(outcome, "cuts", 0)?;
     figure_is(outcome, "counted", 1)?;
