@@ -58,7 +58,7 @@ pub static HALF_DEAD: Scenario = Scenario {
         other_broker: true,
         fewest: 2,
         most: 20,
-        seconds: 30,
+        seconds: 40,
         ..Needs::BROKER
     },
     strikes: &[Strike::Paused],
