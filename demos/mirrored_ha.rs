@@ -6,16 +6,23 @@
 //! lead. Balancers and a virtual address move connections, and never what is
 //! in flight on them.
 
+mod balanced;
+mod black_hole;
 mod cut_off;
 mod failover;
+mod half_dead;
+mod haproxy_dead;
 mod home_node;
+mod idle_cut;
 mod last_copy;
+mod listener;
 mod nodes;
+mod one_balancer;
 mod quorum_failover;
 mod shutdown;
 mod slow_mirror;
 mod split_brain;
-
+mod two_masters;
 mod two_members;
 mod unsynced;
 
@@ -40,9 +47,17 @@ pub const TOPIC: Topic = Topic {
         &quorum_failover::QUORUM_FAILOVER,
         &two_members::TWO_MEMBERS,
         &cut_off::CUT_OFF,
+        &one_balancer::ONE_BALANCER,
+        &haproxy_dead::HAPROXY_DEAD,
+        &half_dead::HALF_DEAD,
+        &idle_cut::IDLE_CUT,
+        &black_hole::BLACK_HOLE,
+        &two_masters::TWO_MASTERS,
     ],
 };
 
 /// Where mirrored queues were tried: 3.13, the last that has them, is not in
 /// Debian.
 const MIRRORED: &[(u16, u16)] = &[(3, 10)];
+/// Where what is not about mirrors was tried.
+const BOTH: &[(u16, u16)] = &[(3, 10), (4, 3)];

@@ -6,6 +6,7 @@
 //! id as a label, so that whatever happens it can be found and removed
 //! ([`reap`]). Ports are published on the loopback address only.
 
+pub mod balancer;
 pub mod broker;
 pub mod cluster;
 pub mod docker;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use crate::{problem::Problem, text::Text};
 
+pub use balancer::{Balancers, Balancing};
 pub use broker::{Broker, BrokerChoice};
 pub use cluster::Cluster;
 pub use docker::{Engine, RunId};

@@ -8,23 +8,19 @@
 //! the broker's image has no tools for it.
 
 use futures::future::{join_all, try_join_all};
-use testcontainers::{
-    GenericImage, ImageExt, bollard::query_parameters::InspectContainerOptions,
-    core::WaitFor,
-};
+use testcontainers::{GenericImage, ImageExt, core::WaitFor};
 
 use crate::{
     problem::Problem,
     stage::{
         Broker, Engine,
-        docker::{Container, failed},
+        docker::{Container, may_not},
         image::Image,
     },
-    text,
 };
 
 /// An address that no interface has: locally administered, and ours alone.
-const NOBODY: &str = "02:00:00:00:00:01";
+pub(super) const NOBODY: &str = "02:00:00:00:00:01";
 
 /// Two sides that do not hear each other.
 pub struct Parted {
@@ -51,7 +47,7 @@ pub async fn part(
     cut_off: &[&Broker],
     others: &[&Broker],
 ) -> Result<Parted, Problem> {
-    let addresses = others.iter().map(|node| address(engine, node));
+    let addresses = others.iter().map(|node| engine.address(node.container()));
     let peers = try_join_all(addresses).await?;
     let helpers = cut_off.iter().map(|node| helper(engine, tools, node));
     let helpers = try_join_all(helpers).await?;
@@ -112,40 +108,4 @@ async fn helper(
     let short = whole.strip_prefix(&prefix).unwrap_or(whole);
     let name = format!("cut-{short}");
     engine.start_beside(node.container(), &name, request).await
-}
-
-/// What is to be said where a container may not change its own network.
-pub(crate) fn may_not(told: &str) -> Problem {
-    let told = told.lines().next().unwrap_or("-").to_owned();
-    Problem::environment(text! {
-        en: "a container may not change its own network: {told}",
-        zh: "容器无权修改自己的网络：{told}",
-        told = told
-    })
-    .help(text! {
-        en: "this wants an engine that grants NET_ADMIN (a rootless one may not)",
-        zh: "需要能授予 NET_ADMIN 的 Docker 引擎（rootless 模式可能不行）"
-    })
-}
-
-/// The address of a broker on the run's network. It may have another one
-/// after a restart.
-async fn address(engine: &Engine, node: &Broker) -> Result<String, Problem> {
-    let seen = engine
-        .docker()
-        .inspect_container(node.container(), None::<InspectContainerOptions>)
-        .await
-        .map_err(|e| failed(&e))?;
-    let networks = seen.network_settings.and_then(|net| net.networks);
-    let on_ours = networks.and_then(|mut all| all.remove(&engine.prefix()));
-    on_ours
-        .and_then(|endpoint| endpoint.ip_address)
-        .filter(|address| !address.is_empty())
-        .ok_or_else(|| {
-            let node = &node.service.container;
-            Problem::environment(text! {
-                en: "{node} has no address on the run's network",
-                zh: "{node} 在本次运行的网络上没有地址", node = node
-            })
-        })
 }

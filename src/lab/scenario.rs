@@ -81,7 +81,8 @@ pub struct Needs {
     pub sqlite: bool,
     /// A broker of each way's own, because the fault hits the whole node.
     pub own_broker: bool,
-    /// A broker of the other series beside it, where its image is at hand.
+    /// A broker more beside it: of the other series, where its image is at
+    /// hand, or one like it.
     pub other_broker: bool,
     /// Brokers of a cluster that each way starts for itself.
     pub nodes: u32,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Lab, RanOut, lock, run::heard};
 use crate::{
     fault::container,
-    stage::{Broker, Cluster, Persistence, Redis, image},
+    stage::{Balancers, Balancing, Broker, Cluster, Persistence, Redis, image},
     text,
 };
 
@@ -52,6 +52,44 @@ impl Lab {
         let broker = Broker::start(engine, &image, &name, &hear).await?;
         broker.management.make_vhost(&self.0.vhost).await?;
         Ok(Some(broker))
+    }
+
+    /// A broker more of the kind that the run is about, with the same user and
+    /// a vhost of this way's name. It goes with the way.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_twin(&self) -> anyhow::Result<Broker> {
+        let engine = &self.0.stage.engine;
+        let name = format!("broker-{}-twin", self.0.vhost);
+        lock(&self.0.started).push(format!("{}-{name}", engine.prefix()));
+        let narrator = self.0.narrator.clone();
+        let hear = move |news| narrator.tell(heard(news));
+        let twin = self.broker().start_twin(engine, &name, &hear).await?;
+        twin.management.make_vhost(&self.0.vhost).await?;
+        Ok(twin)
+    }
+
+    /// Balancers before these brokers. They go with the way.
+    ///
+    /// # Errors
+    /// When they do not start, or the engine does not let them have an
+    /// address in common.
+    pub async fn start_balancers(
+        &self,
+        how: &Balancing,
+        brokers: &[&Broker],
+    ) -> anyhow::Result<Balancers> {
+        let engine = &self.0.stage.engine;
+        let narrator = self.0.narrator.clone();
+        let hear = move |news| narrator.tell(heard(news));
+        let tools = image::Reference::Named("tools");
+        let tools = image::resolve(engine, tools, &hear).await?;
+        let name = &self.0.vhost;
+        lock(&self.0.started).extend(Balancers::containers(engine, name, how));
+        let hosts = brokers.iter().map(|b| b.service.container.clone());
+        let hosts: Vec<_> = hosts.collect();
+        Ok(Balancers::start(engine, &tools, name, how, &hosts, &hear).await?)
     }
 
     /// A cluster of so many brokers of the kind that the run is about, with a

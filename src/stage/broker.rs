@@ -107,6 +107,25 @@ impl Broker {
         Self::start_as(engine, image, name, &Identity::alone(), hear).await
     }
 
+    /// Another one of the same image and with the same user, and nothing else
+    /// in common: a balancer may send a client to either.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_twin(
+        &self,
+        engine: &Engine,
+        name: &str,
+        hear: Hear<'_>,
+    ) -> Result<Self, Problem> {
+        let identity = Identity {
+            user: self.user.clone(),
+            password: self.password.clone(),
+            ..Identity::alone()
+        };
+        Self::start_as(engine, &self.image, name, &identity, hear).await
+    }
+
     /// The same, with a name, a user and peers that somebody else has chosen.
     pub(super) async fn start_as(
         engine: &Engine,

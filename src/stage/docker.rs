@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    net::Ipv4Addr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -11,8 +12,12 @@ use futures::TryStreamExt;
 use testcontainers::{
     ContainerAsync, ContainerRequest, GenericImage, ImageExt,
     bollard::{
-        Docker, models::NetworkCreateRequest,
-        query_parameters::DownloadFromContainerOptionsBuilder,
+        Docker,
+        models::NetworkCreateRequest,
+        query_parameters::{
+            DownloadFromContainerOptionsBuilder, InspectContainerOptions,
+            InspectNetworkOptions,
+        },
     },
     core::{CmdWaitFor, ExecCommand, client::docker_client_instance},
     runners::AsyncRunner,
@@ -288,6 +293,56 @@ impl Engine {
             .map_err(|e| failed(&e))
     }
 
+    /// The address of a container on the run's network. It may have another
+    /// one after a restart.
+    ///
+    /// # Errors
+    /// What Docker says, or that it has none.
+    pub async fn address(&self, container: &str) -> Result<String, Problem> {
+        let seen = self
+            .docker()
+            .inspect_container(container, None::<InspectContainerOptions>)
+            .await
+            .map_err(|e| failed(&e))?;
+        let networks = seen.network_settings.and_then(|net| net.networks);
+        let on_ours = networks.and_then(|mut all| all.remove(&self.prefix()));
+        on_ours
+            .and_then(|endpoint| endpoint.ip_address)
+            .filter(|address| !address.is_empty())
+            .ok_or_else(|| {
+                Problem::environment(text! {
+                    en: "{container} has no address on the run's network",
+                    zh: "{container} 在本次运行的网络上没有地址",
+                    container = container
+                })
+            })
+    }
+
+    /// The addresses of the run's network: the first one, which is the
+    /// network's own, and how many bits all have in common.
+    ///
+    /// # Errors
+    /// What Docker says, or that the network has no IPv4.
+    pub async fn subnet(&self) -> Result<(Ipv4Addr, u8), Problem> {
+        let seen = self
+            .docker()
+            .inspect_network(&self.prefix(), None::<InspectNetworkOptions>)
+            .await
+            .map_err(|e| failed(&e))?;
+        let ranges = seen.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+        let mut subnets = ranges.into_iter().filter_map(|range| {
+            let subnet = range.subnet?;
+            let (first, bits) = subnet.split_once('/')?;
+            Some((first.parse().ok()?, bits.parse().ok()?))
+        });
+        subnets.next().ok_or_else(|| {
+            Problem::environment(text! {
+                en: "the run's network has no IPv4 addresses",
+                zh: "本次运行的网络没有 IPv4 地址"
+            })
+        })
+    }
+
     /// What a container of this run wrote so far, by its full name; nothing
     /// where there is none.
     pub async fn log(&self, container: &str) -> String {
@@ -349,6 +404,20 @@ pub fn failed(error: &(dyn std::error::Error + 'static)) -> Problem {
         });
     }
     problem.help(DOCTOR)
+}
+
+/// What is to be said where a container may not change its own network.
+pub(crate) fn may_not(told: &str) -> Problem {
+    let told = told.lines().next().unwrap_or("-").to_owned();
+    Problem::environment(text! {
+        en: "a container may not change its own network: {told}",
+        zh: "容器无权修改自己的网络：{told}",
+        told = told
+    })
+    .help(text! {
+        en: "this wants an engine that grants NET_ADMIN (a rootless one may not)",
+        zh: "需要能授予 NET_ADMIN 的 Docker 引擎（rootless 模式可能不行）"
+    })
 }
 
 const DOCTOR: Text = text! {

@@ -15,6 +15,7 @@
               with, and what is left behind is told"
 )]
 
+mod balancers;
 mod buffer;
 mod catalogue;
 mod cli;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         images::trials(),
         faults::trials(),
         clusters::trials(),
+        balancers::trials(),
         mail::trials(),
         producers::trials(),
         cli::trials(),
