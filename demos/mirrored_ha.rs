@@ -6,6 +6,7 @@
 //! lead. Balancers and a virtual address move connections, and never what is
 //! in flight on them.
 
+mod lost_disk;
 mod nodes;
 mod unsynced;
 
@@ -19,9 +20,11 @@ pub const TOPIC: Topic = Topic {
         zh: "镜像队列与仲裁队列，负载均衡与虚拟 IP"
     },
     noun: Noun::Order,
-    scenarios: &[&unsynced::UNSYNCED],
+    scenarios: &[&unsynced::UNSYNCED, &lost_disk::LOST_DISK],
 };
 
 /// Where mirrored queues were tried: 3.13, the last that has them, is not in
 /// Debian.
 const MIRRORED: &[(u16, u16)] = &[(3, 10)];
+/// Where quorum queues in a cluster were tried.
+const BOTH: &[(u16, u16)] = &[(3, 10), (4, 3)];

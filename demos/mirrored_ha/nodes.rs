@@ -66,6 +66,11 @@ impl<'a> Nodes<'a> {
         Ok(Self { lab, cluster: lab.cluster()? })
     }
 
+    /// Those of a cluster that the way has started for itself.
+    pub fn on(lab: &'a Lab, cluster: &'a Cluster) -> Self {
+        Self { lab, cluster }
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.cluster.nodes.len()
