@@ -8,6 +8,7 @@
 
 mod lost_disk;
 mod nodes;
+mod then_and_now;
 mod unsynced;
 
 use crate::{lab::Topic, ledger::Noun, text};
@@ -20,7 +21,11 @@ pub const TOPIC: Topic = Topic {
         zh: "镜像队列与仲裁队列，负载均衡与虚拟 IP"
     },
     noun: Noun::Order,
-    scenarios: &[&unsynced::UNSYNCED, &lost_disk::LOST_DISK],
+    scenarios: &[
+        &unsynced::UNSYNCED,
+        &lost_disk::LOST_DISK,
+        &then_and_now::THEN_AND_NOW,
+    ],
 };
 
 /// Where mirrored queues were tried: 3.13, the last that has them, is not in

@@ -269,6 +269,17 @@ impl<'a> Nodes<'a> {
     /// Draws who is what, from where the queue is in the eyes of a node; who
     /// does not run is told beside it.
     pub async fn draw(&self, asked: Node, down: &[(Node, Text)]) -> Ran {
+        self.lab.draw(self.seats("n", asked, down).await?);
+        Ok(())
+    }
+
+    /// The same, to be drawn later, with names that begin like this.
+    pub async fn seats(
+        &self,
+        name: &str,
+        asked: Node,
+        down: &[(Node, Text)],
+    ) -> anyhow::Result<Vec<Seat>> {
         let at = self.locate(asked).await?;
         let seats = (0..self.count()).map(|node| {
             let is_down = down.iter().find(|(down, _)| *down == node);
@@ -276,10 +287,9 @@ impl<'a> Nodes<'a> {
                 Some((_, word)) => (word.clone(), false),
                 None => (word(&at, node), true),
             };
-            Seat { name: format!("n{}", node + 1), is, up, side: 0 }
+            Seat { name: format!("{name}{}", node + 1), is, up, side: 0 }
         });
-        self.lab.draw(seats.collect());
-        Ok(())
+        Ok(seats.collect())
     }
 }
 
