@@ -7,6 +7,7 @@
 //! in flight on them.
 
 mod lost_disk;
+mod migration;
 mod nodes;
 mod then_and_now;
 mod unsynced;
@@ -25,6 +26,7 @@ pub const TOPIC: Topic = Topic {
         &unsynced::UNSYNCED,
         &lost_disk::LOST_DISK,
         &then_and_now::THEN_AND_NOW,
+        &migration::MIGRATION,
     ],
 };
 

@@ -9,9 +9,10 @@
 //!
 //! The operator has to say both: `rabbitmqctl forget_cluster_node` takes the
 //! lost one out of the cluster and out of its queues, `rabbitmq-queues grow`
-//! gives the new one a member of each. With `grow` alone there are four, and
-//! the majority of four is three; with `forget_cluster_node` alone there are
-//! two, and the majority of two is both.
+//! gives the new one a member of each. `grow` alone would make four, and the
+//! majority of four is three (3.10); 4.3 refuses it as long as a member does
+//! not answer (`non_stable_members`). With `forget_cluster_node` alone there
+//! are two, and the majority of two is both.
 //! `rabbitmq-queues check_if_node_is_quorum_critical` says so beforehand.
 //!
 //! A new node under the *old* name joined, and its member was filled again, on
@@ -267,14 +268,27 @@ impl Repair {
                 operator.ctl(&["forget_cluster_node", lost]).await?;
             }
             Self::Grow => {
-                operator.queues(&["grow", &new, "all"]).await?;
+                let told = operator.queues(&["grow", &new, "all"]).await?;
+                if told.contains("non_stable_members") {
+                    lab.step(
+                        text! { en: "grow", zh: "扩容" },
+                        text! {
+                            en: "refused: non_stable_members",
+                            zh: "被拒绝：non_stable_members"
+                        },
+                    );
+                    return Ok(());
+                }
             }
         }
         let what = text! { en: "the queue's new members", zh: "队列的新成员" };
         lab.wait_until(what, SOON, async || {
             let members = Members::of(lab, operator).await?;
             Ok(match self {
-                Self::Forget => !members.all.iter().any(|name| name == lost),
+                Self::Forget => {
+                    let is_gone = !members.all.iter().any(|name| name == lost);
+                    is_gone && members.online() == members.all.len()
+                }
                 Self::Grow => members.followers.contains(&new),
             })
         })

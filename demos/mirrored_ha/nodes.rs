@@ -103,6 +103,11 @@ impl<'a> Nodes<'a> {
     /// Declares the queue of the orders at a node, which then leads it
     /// (`queue_leader_locator`, `client-local` by default).
     pub async fn declare(&self, kind: Kind, at: Node) -> Ran {
+        self.declare_as(ORDERS, kind, at).await
+    }
+
+    /// The same with a queue of another name.
+    pub async fn declare_as(&self, queue: &str, kind: Kind, at: Node) -> Ran {
         let connection = connect(&self.address(at)?).await?;
         let channel = connection.create_channel().await?;
         let mut arguments = FieldTable::default();
@@ -120,7 +125,7 @@ impl<'a> Nodes<'a> {
             }
         }
         let durable = QueueDeclareOptions::durable();
-        channel.queue_declare(ORDERS.into(), durable, arguments).await?;
+        channel.queue_declare(queue.into(), durable, arguments).await?;
         connection.close(200, "declared".into()).await?;
         Ok(())
     }
