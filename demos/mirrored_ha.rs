@@ -9,6 +9,7 @@
 mod lost_disk;
 mod migration;
 mod nodes;
+mod rebalance;
 mod then_and_now;
 mod unsynced;
 
@@ -27,6 +28,7 @@ pub const TOPIC: Topic = Topic {
         &lost_disk::LOST_DISK,
         &then_and_now::THEN_AND_NOW,
         &migration::MIGRATION,
+        &rebalance::REBALANCE,
     ],
 };
 

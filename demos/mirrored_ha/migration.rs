@@ -9,11 +9,10 @@
 //! the export of a 3.x cluster is there then. On 3.x such a policy is accepted
 //! for a quorum queue and does nothing.
 //!
-//! Source: RabbitMQ documentation, "Migrating from Mirrored Classic Queues to
-//! Quorum Queues", sections "General Queue Declaration Changes" and "Migrate
-//! the Queues by Virtual Host"; "Queues", section "Property Equivalence";
-//! "Upgrading RabbitMQ", section "RabbitMQ Version Upgradability" (4.x from
-//! 3.13 with its feature flags enabled, and 4.3 from 4.2 only).
+//! Source: RabbitMQ documentation, "Migrate your RabbitMQ Mirrored Classic
+//! Queues to Quorum Queues"; "Queues", section "Property Equivalence";
+//! "Upgrading RabbitMQ", section "RabbitMQ Version Upgradability" (3.13 to
+//! 4.2, and 4.2 to 4.3).
 
 use lapin::{
     Connection, ConnectionProperties, ErrorKind,

@@ -147,7 +147,8 @@ impl<'a> Nodes<'a> {
         Ok(format!("rabbit@{}", self.broker(node)?.service.container))
     }
 
-    fn number(&self, name: &Value) -> Option<Node> {
+    /// Which node a broker calls by this name.
+    pub fn number(&self, name: &Value) -> Option<Node> {
         let host = name.as_str()?.strip_prefix("rabbit@")?;
         let mut nodes = self.cluster.nodes.iter();
         nodes.position(|node| node.service.container == host)
@@ -233,22 +234,37 @@ impl<'a> Nodes<'a> {
     /// these nodes answers, and does each order once. Returns how many
     /// different orders that were.
     pub async fn work_off(&self, at: Node) -> anyhow::Result<u32> {
+        self.work_off_from(ORDERS, at).await
+    }
+
+    /// The same from a queue of another name.
+    pub async fn work_off_from(
+        &self,
+        queue: &str,
+        at: Node,
+    ) -> anyhow::Result<u32> {
         let began = Instant::now();
         let (mut done, mut left) = (0, None);
         while left != Some(0) {
             ensure_in_time(began)?;
-            let taken = timeout(PATIENCE, self.take(at, &mut done)).await;
+            let taken =
+                timeout(PATIENCE, self.take(queue, at, &mut done)).await;
             left = taken.ok().and_then(Result::ok);
         }
         Ok(done)
     }
 
     /// Takes what is ready. Returns how many were left at the end.
-    async fn take(&self, at: Node, done: &mut u32) -> anyhow::Result<u32> {
+    async fn take(
+        &self,
+        queue: &str,
+        at: Node,
+        done: &mut u32,
+    ) -> anyhow::Result<u32> {
         let connection = connect(&self.address(at)?).await?;
         let channel = connection.create_channel().await?;
         let look = BasicGetOptions { no_ack: false };
-        while let Some(got) = channel.basic_get(ORDERS.into(), look).await? {
+        while let Some(got) = channel.basic_get(queue.into(), look).await? {
             let id = got.delivery.properties.message_id().as_ref();
             let id = id.context("a message without an id")?;
             let order: MessageId = id.as_str().parse()?;
@@ -265,7 +281,7 @@ impl<'a> Nodes<'a> {
         let passive =
             QueueDeclareOptions { passive: true, ..Default::default() };
         let none = FieldTable::default();
-        let seen = channel.queue_declare(ORDERS.into(), passive, none).await?;
+        let seen = channel.queue_declare(queue.into(), passive, none).await?;
         let left = seen.message_count();
         connection.close(200, "that is all".into()).await?;
         Ok(left)
