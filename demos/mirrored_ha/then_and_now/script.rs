@@ -121,7 +121,8 @@ impl<'a> Side<'a> {
             shop.publish_all(during.to_vec(), 1, SOON),
             self.nodes.kill(FIRST)
         );
-        (published?, killed_it?);
+        published?;
+        killed_it?;
         shop.publish_all(after.to_vec(), WINDOW, SOON).await?;
         let meanwhile = self.confirmed(&orders);
         self.another_leads(1, FIRST).await?;
