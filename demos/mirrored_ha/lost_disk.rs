@@ -24,15 +24,15 @@
 //! Replicas" and "Rebalancing Replicas"; "rabbitmq-queues(8)"; "Upgrading",
 //! section on quorum-critical nodes.
 
+mod members;
+
 use std::time::Duration;
 
-use anyhow::Context;
-use serde_json::Value;
-
+use self::members::{Members, is_critical};
 use super::nodes::{Kind, Node, Nodes, SOON};
 use crate::{
     demos::shop::orders::{ORDERS, Ran},
-    event::{Column, Seat, Unit},
+    event::{Column, Unit},
     fault::container,
     lab::{
         Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
@@ -41,7 +41,6 @@ use crate::{
     ledger::MessageId,
     mechanism,
     pattern::{failover::FailoverPublisher, publisher::Answer},
-    stage::Broker,
     text,
     text::Text,
     way,
@@ -146,7 +145,10 @@ pub static LOST_DISK: Scenario = Scenario {
         en: "\"Nodes in the cluster are not members of the queue.\"",
         zh: "「集群里的节点，不等于队列的成员。」"
     },
-    source: &[include_str!("lost_disk.rs")],
+    source: &[
+        include_str!("lost_disk.rs"),
+        include_str!("lost_disk/members.rs"),
+    ],
 };
 
 /// The new node joins, and that is all.
@@ -294,87 +296,6 @@ impl Repair {
         })
         .await
     }
-}
-
-/// Who is a member of the queue, as `quorum_status` has it. The management
-/// API of 4.3 goes on naming those that it was declared with (seen).
-struct Members {
-    leader: String,
-    /// The others that answer and have a vote.
-    followers: Vec<String>,
-    /// All, whether they answer or not.
-    all: Vec<String>,
-}
-
-impl Members {
-    async fn of(lab: &Lab, asked: &Broker) -> anyhow::Result<Self> {
-        let told = asked
-            .queues(&[
-                "--quiet",
-                "quorum_status",
-                ORDERS,
-                "--vhost",
-                lab.vhost(),
-                "--formatter",
-                "json",
-            ])
-            .await?;
-        let told: Vec<Value> =
-            serde_json::from_str(&told).context("no quorum_status")?;
-        let is = |member: &&Value, state: &str| {
-            // Until a new member has caught up it has no vote; 3.10 knows
-            // nothing of that.
-            let votes = &member["Membership"];
-            member["Raft State"] == state
-                && (votes.is_null() || votes == "voter")
-        };
-        let name = |member: &Value| -> String {
-            member["Node Name"].as_str().unwrap_or_default().to_owned()
-        };
-        let leader = told.iter().find(|member| is(member, "leader"));
-        let followers = told.iter().filter(|member| is(member, "follower"));
-        Ok(Self {
-            leader: leader.map(name).unwrap_or_default(),
-            followers: followers.map(name).collect(),
-            all: told.iter().map(name).collect(),
-        })
-    }
-
-    fn online(&self) -> usize {
-        self.followers.len() + usize::from(!self.leader.is_empty())
-    }
-
-    /// Who is what: the three that there are, and the one that was.
-    fn draw(&self, lab: &Lab, nodes: &Nodes<'_>, killed: Option<Node>) -> Ran {
-        let mut seats = Vec::new();
-        for (node, name) in [(LEADER, "n1"), (NEXT, "n2"), (LOST, "n4")] {
-            let full = nodes.name(node)?;
-            let up = killed != Some(node);
-            let is = match () {
-                () if !up => super::nodes::killed(),
-                () if self.leader == full => {
-                    text! { en: "leader", zh: "主" }
-                }
-                () if self.followers.contains(&full) => {
-                    text! { en: "member", zh: "成员" }
-                }
-                () => text! { en: "no member", zh: "无成员" },
-            };
-            seats.push(Seat { name: name.to_owned(), is, up, side: 0 });
-        }
-        let is = text! { en: "disk lost", zh: "磁盘已毁" };
-        let lost = Seat { name: "n3".to_owned(), is, up: false, side: 0 };
-        seats.insert(2, lost);
-        lab.draw(seats);
-        Ok(())
-    }
-}
-
-/// Whether a queue would stop if this node did, as the broker tells an
-/// operator who asks before a restart.
-async fn is_critical(node: &Broker) -> anyhow::Result<bool> {
-    let told = node.queues(&["check_if_node_is_quorum_critical"]).await?;
-    Ok(!told.contains("reported no"))
 }
 
 fn tell_members(
