@@ -16,12 +16,16 @@ mod home_node;
 mod idle_cut;
 mod last_copy;
 mod listener;
+mod lost_disk;
+mod migration;
 mod nodes;
 mod one_balancer;
 mod quorum_failover;
+mod rebalance;
 mod shutdown;
 mod slow_mirror;
 mod split_brain;
+mod then_and_now;
 mod two_masters;
 mod two_members;
 mod unsynced;
@@ -53,6 +57,10 @@ pub const TOPIC: Topic = Topic {
         &idle_cut::IDLE_CUT,
         &black_hole::BLACK_HOLE,
         &two_masters::TWO_MASTERS,
+        &lost_disk::LOST_DISK,
+        &then_and_now::THEN_AND_NOW,
+        &migration::MIGRATION,
+        &rebalance::REBALANCE,
     ],
 };
 

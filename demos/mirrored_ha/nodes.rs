@@ -77,6 +77,11 @@ impl<'a> Nodes<'a> {
         Ok(Self { lab, cluster: lab.cluster()? })
     }
 
+    /// Those of a cluster that the way has started for itself.
+    pub fn on(lab: &'a Lab, cluster: &'a Cluster) -> Self {
+        Self { lab, cluster }
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.cluster.nodes.len()
@@ -109,6 +114,11 @@ impl<'a> Nodes<'a> {
     /// Declares the queue of the orders at a node, which then leads it
     /// (`queue_leader_locator`, `client-local` by default).
     pub async fn declare(&self, kind: Kind, at: Node) -> Ran {
+        self.declare_as(ORDERS, kind, at).await
+    }
+
+    /// The same with a queue of another name.
+    pub async fn declare_as(&self, queue: &str, kind: Kind, at: Node) -> Ran {
         let connection = connect(&self.address(at)?).await?;
         let channel = connection.create_channel().await?;
         let mut arguments = FieldTable::default();
@@ -126,7 +136,7 @@ impl<'a> Nodes<'a> {
             }
         }
         let durable = QueueDeclareOptions::durable();
-        channel.queue_declare(ORDERS.into(), durable, arguments).await?;
+        channel.queue_declare(queue.into(), durable, arguments).await?;
         connection.close(200, "declared".into()).await?;
         Ok(())
     }
@@ -148,7 +158,8 @@ impl<'a> Nodes<'a> {
         Ok(format!("rabbit@{}", self.broker(node)?.service.container))
     }
 
-    fn number(&self, name: &Value) -> Option<Node> {
+    /// Which node a broker calls by this name.
+    pub fn number(&self, name: &Value) -> Option<Node> {
         let host = name.as_str()?.strip_prefix("rabbit@")?;
         let mut nodes = self.cluster.nodes.iter();
         nodes.position(|node| node.service.container == host)
@@ -357,11 +368,21 @@ impl<'a> Nodes<'a> {
     /// these nodes answers, and does each order once. Returns how many
     /// different orders that were.
     pub async fn work_off(&self, at: Node) -> anyhow::Result<u32> {
+        self.work_off_from(ORDERS, at).await
+    }
+
+    /// The same from a queue of another name.
+    pub async fn work_off_from(
+        &self,
+        queue: &str,
+        at: Node,
+    ) -> anyhow::Result<u32> {
         let began = Instant::now();
         let (mut done, mut left) = (0, None);
         while left != Some(0) {
             ensure_in_time(began)?;
-            let taken = timeout(PATIENCE, self.take(at, &mut done)).await;
+            let taken =
+                timeout(PATIENCE, self.take(queue, at, &mut done)).await;
             left = taken.ok().and_then(Result::ok);
         }
         self.came_to(done);
@@ -369,11 +390,16 @@ impl<'a> Nodes<'a> {
     }
 
     /// Takes what is ready. Returns how many were left at the end.
-    async fn take(&self, at: Node, done: &mut u32) -> anyhow::Result<u32> {
+    async fn take(
+        &self,
+        queue: &str,
+        at: Node,
+        done: &mut u32,
+    ) -> anyhow::Result<u32> {
         let connection = connect(&self.address(at)?).await?;
         let channel = connection.create_channel().await?;
         let look = BasicGetOptions { no_ack: false };
-        while let Some(got) = channel.basic_get(ORDERS.into(), look).await? {
+        while let Some(got) = channel.basic_get(queue.into(), look).await? {
             let id = got.delivery.properties.message_id().as_ref();
             let id = id.context("a message without an id")?;
             let order: MessageId = id.as_str().parse()?;
@@ -390,7 +416,7 @@ impl<'a> Nodes<'a> {
         let passive =
             QueueDeclareOptions { passive: true, ..Default::default() };
         let none = FieldTable::default();
-        let seen = channel.queue_declare(ORDERS.into(), passive, none).await?;
+        let seen = channel.queue_declare(queue.into(), passive, none).await?;
         let left = seen.message_count();
         connection.close(200, "that is all".into()).await?;
         Ok(left)
@@ -399,21 +425,40 @@ impl<'a> Nodes<'a> {
     /// Draws who is what, from where the queue is in the eyes of a node; who
     /// does not run is told beside it.
     pub async fn draw(&self, asked: Node, down: &[(Node, Text)]) -> Ran {
-        self.draw_at(&self.locate(asked).await?, down);
+        self.lab.draw(self.seats("n", asked, down).await?);
         Ok(())
+    }
+
+    /// The same, to be drawn later, with names that begin like this.
+    pub async fn seats(
+        &self,
+        name: &str,
+        asked: Node,
+        down: &[(Node, Text)],
+    ) -> anyhow::Result<Vec<Seat>> {
+        Ok(self.seats_at(name, &self.locate(asked).await?, down))
     }
 
     /// The same, from where the queue was known to be.
     pub fn draw_at(&self, at: &Where, down: &[(Node, Text)]) {
+        self.lab.draw(self.seats_at("n", at, down));
+    }
+
+    fn seats_at(
+        &self,
+        name: &str,
+        at: &Where,
+        down: &[(Node, Text)],
+    ) -> Vec<Seat> {
         let seats = (0..self.count()).map(|node| {
-            match down.iter().find(|(down, _)| *down == node) {
-                Some((_, word)) => {
-                    Seat { up: false, ..seat(node, word.clone(), 0) }
-                }
-                None => seat(node, word(at, node), 0),
-            }
+            let is_down = down.iter().find(|(down, _)| *down == node);
+            let (is, up) = match is_down {
+                Some((_, word)) => (word.clone(), false),
+                None => (word(at, node), true),
+            };
+            Seat { name: format!("{name}{}", node + 1), is, up, side: 0 }
         });
-        self.lab.draw(seats.collect());
+        seats.collect()
     }
 
     /// Draws two sides that do not hear each other, each as it sees itself.

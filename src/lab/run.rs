@@ -343,10 +343,13 @@ impl Session {
             .filter(|_| scenario.needs.mail)
             .map(|m| m.service.product.clone());
         let sqlite = scenario.needs.sqlite.then(|| "SQLite".to_owned());
-        let on = std::iter::once(match scenario.needs.nodes {
-            0 => product,
-            nodes => format!("{product} ×{nodes}"),
-        });
+        let own = &stage.broker.service.product;
+        let on: Vec<_> = match (scenario.needs.cluster, scenario.needs.nodes) {
+            (Some(_), nodes @ 1..) => vec![product, format!("{own} ×{nodes}")],
+            (None, nodes @ 1..) => vec![format!("{product} ×{nodes}")],
+            (_, 0) => vec![product],
+        };
+        let on = on.into_iter();
         Event::ScenarioStarted {
             topic: topic.id.to_owned(),
             scenario: scenario.id.to_owned(),

@@ -107,13 +107,15 @@ pub enum OnlyFour {
     /// Quorum queues have it since 4.3; before, they take its arguments and
     /// do nothing.
     DelayedRetry,
+    /// It compares 4 with 3.
+    Compared,
 }
 
 impl OnlyFour {
     /// The first version (major, minor) that it runs on.
     pub const fn since(self) -> (u16, u16) {
         match self {
-            Self::StreamClient => (4, 0),
+            Self::StreamClient | Self::Compared => (4, 0),
             Self::DelayedRetry => (4, 3),
         }
     }
@@ -128,6 +130,10 @@ impl OnlyFour {
             Self::DelayedRetry => Text::fixed(
                 "quorum queues have a delayed retry since RabbitMQ 4.3",
                 "仲裁队列从 RabbitMQ 4.3 起才有延时重试",
+            ),
+            Self::Compared => Text::fixed(
+                "it compares RabbitMQ 4 with 3, and the run is about 3",
+                "它拿 RabbitMQ 4 与 3 对照，而本次运行的是 3",
             ),
         }
     }

@@ -109,6 +109,22 @@ impl Lab {
         Ok(cluster)
     }
 
+    /// Puts a new node in the place of one that is gone for good, with an
+    /// empty disk and another name, and waits until it has joined.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn replace_node(
+        &self,
+        cluster: &mut Cluster,
+        index: usize,
+    ) -> anyhow::Result<()> {
+        lock(&self.0.started).push(cluster.next_container());
+        let narrator = self.0.narrator.clone();
+        let hear = move |news| narrator.tell(heard(news));
+        Ok(cluster.replace(index, &hear).await?)
+    }
+
     /// Starts a broker that was stopped, with its volume as it was, and waits
     /// until it answers.
     ///

@@ -219,6 +219,14 @@ impl Broker {
     pub async fn ctl(&self, arguments: &[&str]) -> Result<String, Problem> {
         self.container.exec(&[&["rabbitmqctl"], arguments].concat()).await
     }
+
+    /// Runs `rabbitmq-queues`, the operator's tool for replicas, there.
+    ///
+    /// # Errors
+    /// What Docker says; a command that fails is told by its output.
+    pub async fn queues(&self, arguments: &[&str]) -> Result<String, Problem> {
+        self.container.exec(&[&["rabbitmq-queues"], arguments].concat()).await
+    }
 }
 
 /// Who a node is: its host's name, its user, and its peers.

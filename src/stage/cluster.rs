@@ -33,6 +33,11 @@ pub struct Cluster {
     pub nodes: Vec<Broker>,
     /// From the first container to the last node that counts all others.
     pub took: Duration,
+    name: String,
+    /// What all nodes have in common.
+    identity: Identity,
+    /// How many nodes it ever had.
+    made: usize,
 }
 
 /// A node that does not answer for so long is taken for dead by the others.
@@ -77,16 +82,18 @@ impl Cluster {
             Some(Self::FORMED_WITHIN),
         ));
         let quiet = |_: News| {};
-        let identities = identities(engine, name, size);
-        let nodes = try_join_all(identities.iter().enumerate().map(
-            async |(index, identity)| {
-                let name = node_name(name, index);
-                Broker::start_as(engine, image, &name, identity, &quiet).await
-            },
-        ))
+        let identity = identity(engine, name, size);
+        let hosts = Self::containers(engine, name, size).enumerate();
+        let nodes = try_join_all(hosts.map(async |(index, host)| {
+            let name = node_name(name, index);
+            let identity = &Identity { host, ..identity.clone() };
+            Broker::start_as(engine, image, &name, identity, &quiet).await
+        }))
         .await?;
-        let engine = engine.clone();
-        let cluster = Self { engine, nodes, took: began.elapsed() };
+        let (engine, name) = (engine.clone(), name.to_owned());
+        let took = began.elapsed();
+        let made = size;
+        let cluster = Self { engine, nodes, took, name, identity, made };
         cluster.is_whole(began).await?;
         hear(News::There(began.elapsed()));
         Ok(Self { took: began.elapsed(), ..cluster })
@@ -102,6 +109,42 @@ impl Cluster {
         let prefix = engine.prefix();
         let name = name.to_owned();
         (0..size).map(move |n| format!("{prefix}-{}", node_name(&name, n)))
+    }
+
+    /// The container of the next node that is made.
+    pub fn next_container(&self) -> String {
+        let name = node_name(&self.name, self.made);
+        format!("{}-{name}", self.engine.prefix())
+    }
+
+    /// Puts a new machine in the place of a node that is gone for good: with a
+    /// name of its own and an empty disk, and the secrets of the others. It
+    /// joins them by itself, as any node does. Waits until all that are there
+    /// count each other; whoever is gone is still known to them.
+    ///
+    /// # Errors
+    /// A [`Problem`] when it does not boot or does not join.
+    pub async fn replace(
+        &mut self,
+        index: usize,
+        hear: Hear<'_>,
+    ) -> Result<(), Problem> {
+        let began = Instant::now();
+        let host = self.next_container();
+        let number = self.made + 1;
+        let conf = format!(
+            "{}cluster_formation.classic_config.nodes.{number} = \
+             rabbit@{host}\n",
+            self.identity.conf
+        );
+        let identity = Identity { host, conf, ..self.identity.clone() };
+        let name = node_name(&self.name, self.made);
+        let Some(gone) = self.nodes.get_mut(index) else { return Ok(()) };
+        let image = gone.image().clone();
+        self.made = number;
+        *gone = Broker::start_as(&self.engine, &image, &name, &identity, hear)
+            .await?;
+        self.is_whole(began).await
     }
 
     /// Makes a vhost and waits until every node runs it.
@@ -251,22 +294,19 @@ fn node_name(name: &str, index: usize) -> String {
     format!("{}-n{}", name.replace('.', "-"), index + 1)
 }
 
-/// One user and one secret for all, and the list of all for each.
-fn identities(engine: &Engine, name: &str, size: usize) -> Vec<Identity> {
-    let hosts: Vec<_> = Cluster::containers(engine, name, size).collect();
+/// One user, one secret and one list of all for all.
+fn identity(engine: &Engine, name: &str, size: usize) -> Identity {
     let mut conf = format!(
         "net_ticktime = {TICK_S}\n\
          collect_statistics_interval = {}\n\
          cluster_formation.peer_discovery_backend = classic_config\n",
         STATISTICS.as_millis()
     );
-    for (index, host) in hosts.iter().enumerate() {
-        let number = index + 1;
+    let hosts = Cluster::containers(engine, name, size);
+    for (number, host) in (1..).zip(hosts) {
         conf += &format!(
             "cluster_formation.classic_config.nodes.{number} = rabbit@{host}\n"
         );
     }
-    let all = Identity { conf, ..Identity::of_host("") };
-    let host = |host| Identity { host, ..all.clone() };
-    hosts.into_iter().map(host).collect()
+    Identity { conf, ..Identity::of_host("") }
 }

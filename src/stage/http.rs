@@ -185,24 +185,48 @@ impl Management {
         queue: &str,
         definition: Value,
     ) -> Result<Result<(), String>, Problem> {
-        let url = format!("{}/api/policies/{vhost}/{queue}", self.url);
+        let path = format!("/api/policies/{vhost}/{queue}");
         let policy = json!({
             "pattern": format!("^{}$", queue.replace('.', "\\.")),
             "definition": definition,
             "apply-to": "queues",
         });
-        let request = self.agent.put(url);
+        let url = format!("{}{path}", self.url);
+        self.asked(self.agent.put(url), policy).await
+    }
+
+    /// Imports definitions (queues, policies …) into a vhost, as one does who
+    /// moves to another cluster. The inner error is the broker's reason not
+    /// to.
+    ///
+    /// # Errors
+    /// When the API does not answer.
+    pub async fn import(
+        &self,
+        vhost: &str,
+        definitions: Value,
+    ) -> Result<Result<(), String>, Problem> {
+        let url = format!("{}/api/definitions/{vhost}", self.url);
+        self.asked(self.agent.post(url), definitions).await
+    }
+
+    /// Asks for something that the broker may refuse with a reason.
+    async fn asked(
+        &self,
+        request: ureq::RequestBuilder<ureq::typestate::WithBody>,
+        body: Value,
+    ) -> Result<Result<(), String>, Problem> {
         let request = request.header("authorization", &self.authorization);
         let request = request.config().http_status_as_error(false).build();
-        let set = blocking(move || {
-            let mut answer = request.send_json(policy)?;
+        let answer = blocking(move || {
+            let mut answer = request.send_json(body)?;
             if answer.status().is_success() {
                 return Ok(Ok(()));
             }
             let told: Value = answer.body_mut().read_json()?;
             Ok(Err(told["reason"].as_str().unwrap_or_default().to_owned()))
         });
-        set.await.map_err(|e| refused(&e))
+        answer.await.map_err(|e| refused(&e))
     }
 
     async fn get(&self, path: &str) -> Result<Value, ureq::Error> {
