@@ -27,7 +27,7 @@ use crate::{lab::Topic, ledger::Noun, text};
 pub const TOPIC: Topic = Topic {
     id: "decoupling",
     title: text! {
-        en: "why a queue: asynchrony, decoupling, peak shaving, measured",
+        en: "why a queue: async, decoupling, peaks, measured",
         zh: "为什么用队列：异步、解耦、削峰，逐一实测"
     },
     noun: Noun::Order,

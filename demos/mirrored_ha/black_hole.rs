@@ -145,6 +145,7 @@ async fn vanishes_under_a_consumer(lab: &Lab, heartbeat: Option<u16>) -> Ran {
         text! { en: "the first orders to be done", zh: "前一半订单处理完" };
     lab.wait_until(what, SOON, || async { Ok(consumer.done() == first) })
         .await?;
+    nothing_on_the_way(lab).await?;
     let sent_last = Instant::now();
     lab.step(
         text! { en: "consume", zh: "消费" },
@@ -203,6 +204,25 @@ async fn vanishes_under_a_consumer(lab: &Lab, heartbeat: Option<u16>) -> Ran {
         done = done, all = lab.count()
     });
     close(lab, consumer).await
+}
+
+/// Waits until the broker has had every ack: one that is still on the way when
+/// the balancer goes is sent again, and answered by a reset.
+async fn nothing_on_the_way(lab: &Lab) -> Ran {
+    let what = text! { en: "the last ack", zh: "最后一个 ack 送达" };
+    let unacked = [
+        "list_queues",
+        "-q",
+        "--no-table-headers",
+        "-p",
+        lab.vhost(),
+        "messages_unacknowledged",
+    ];
+    let none = || async {
+        let told = lab.broker().ctl(&unacked).await?;
+        Ok(told.trim() == "0")
+    };
+    lab.wait_until(what, SOON, none).await
 }
 
 fn ids(orders: &[Outgoing]) -> Vec<MessageId> {

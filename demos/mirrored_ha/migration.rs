@@ -164,7 +164,7 @@ async fn change_one_word(lab: Lab) -> Ran {
     lab.step(
         text! { en: "look", zh: "查看" },
         text! {
-            en: "{done} of {all} orders still in the old queue, classic as ever",
+            en: "{done} of {all} orders still in the old classic queue",
             zh: "{done}/{all} 个订单还在旧队列里，类型照旧",
             done = done, all = lab.count()
         },

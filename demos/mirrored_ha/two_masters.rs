@@ -100,7 +100,8 @@ async fn both_hold_it(lab: Lab) -> Ran {
     lab.step(
         text! { en: "publish", zh: "发布" },
         text! {
-            en: "{n} orders through the address", zh: "经虚拟 IP 发布 {n} 个订单",
+            en: "{n} orders through the address",
+            zh: "经虚拟 IP 发布 {n} 个订单",
             n = lab.sums().confirmed
         },
     );
@@ -115,7 +116,8 @@ async fn both_hold_it(lab: Lab) -> Ran {
     lab.step(
         text! { en: "fault", zh: "故障" },
         text! {
-            en: "adverts cut: both hold the address", zh: "通告中断：两台都有虚拟 IP"
+            en: "adverts cut: both hold the address",
+            zh: "通告中断：两台都有虚拟 IP"
         },
     );
     front.draw_sides(&[], true).await;

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
-
 use super::super::nodes::Nodes;
 use crate::{
     demos::shop::orders::Ran,
@@ -24,51 +22,8 @@ pub const ALONE: usize = 0;
 const MAJORITY: [usize; 2] = [1, 2];
 /// How long an election may take on the side that has a majority.
 const ELECTED: Duration = Duration::from_secs(30);
-
-/// What RabbitMQ 3 does about a partition (`cluster_partition_handling`).
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Handling {
-    /// Nothing, the default: somebody has to decide which side to keep, and
-    /// restart the other.
-    Ignore,
-    /// Stops the side that is no majority.
-    PauseMinority,
-}
-
-impl Handling {
-    /// Sets it on every node. It is looked up when it is needed, so a running
-    /// node can be told (`rabbit_node_monitor`, 3.10).
-    async fn set(self, nodes: &Nodes<'_>) -> Ran {
-        let word = match self {
-            Self::Ignore => "ignore",
-            Self::PauseMinority => "pause_minority",
-        };
-        let set = format!(
-            "application:set_env(rabbit, cluster_partition_handling, {word})."
-        );
-        for node in 0..nodes.count() {
-            let said = nodes.broker(node)?.ctl(&["eval", &set]).await?;
-            ensure!(said.trim() == "ok", "rabbitmqctl eval: {said}");
-        }
-        Ok(())
-    }
-}
-
-/// A partition with this setting, which holds for nobody else.
-pub async fn cut_apart_with(
-    lab: &Lab,
-    nodes: &Nodes<'_>,
-    handling: Handling,
-) -> Ran {
-    if handling == Handling::Ignore {
-        return cut_apart(lab, nodes, handling).await;
-    }
-    handling.set(nodes).await?;
-    let ran = cut_apart(lab, nodes, handling).await;
-    nodes.heal().await?;
-    Handling::Ignore.set(nodes).await?;
-    ran
-}
+/// A node that confirms alone does so at once, on a busy machine too.
+const ANSWERED: Duration = Duration::from_secs(6);
 
 /// How many orders each side gets: two in four come before the cut.
 #[derive(Clone, Copy)]
@@ -106,7 +61,7 @@ impl Sides {
 
 /// Orders are published before the cut, then on each side, and what was not
 /// confirmed is sent again when the network is back.
-async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>, handling: Handling) -> Ran {
+pub async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
     let sides = Sides::of(lab.count());
     let mut orders: Vec<_> = lab.messages().collect();
     let mut last = |n: u32| orders.split_off(orders.len() - n as usize);
@@ -135,8 +90,8 @@ async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>, handling: Handling) -> Ran {
     let mut here = nodes.publisher(&[ALONE])?;
     let (alone, majority) = (taken(alone), taken(majority));
     let all = (alone.len(), majority.len());
-    let open_there = on_the_majority(&mut there, majority).await;
-    let open_here = at_once(&mut here, alone).await;
+    let open_there = served_within(ELECTED, &mut there, majority).await;
+    let open_here = served_within(ANSWERED, &mut here, alone).await;
     let confirmed = (all.0 - open_here.len(), all.1 - open_there.len());
     observe(lab, confirmed);
     lab.step(
@@ -149,9 +104,7 @@ async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>, handling: Handling) -> Ran {
     );
     nodes.draw_parted(&[ALONE], &MAJORITY).await?;
     parted.heal().await;
-    if handling == Handling::Ignore {
-        restart(lab, nodes).await?;
-    }
+    restart(lab, nodes).await?;
     nodes.heal().await?;
     let open: Vec<_> = open_here.into_iter().chain(open_there).collect();
     nodes.publish_again(&mut there, &open).await?;
@@ -194,15 +147,16 @@ async fn restart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
     Ok(())
 }
 
-/// The first waits until somebody leads; the others have one attempt.
-async fn on_the_majority(
+/// The first is tried for so long; then the others have one attempt.
+async fn served_within(
+    limit: Duration,
     shop: &mut FailoverPublisher,
     orders: Vec<Outgoing>,
 ) -> Vec<Outgoing> {
     let mut orders = orders.into_iter();
     let mut open = Vec::new();
     if let Some(first) = orders.next()
-        && shop.publish(&first, ELECTED).await.is_err()
+        && shop.publish(&first, limit).await.is_err()
     {
         open.push(first);
     }
