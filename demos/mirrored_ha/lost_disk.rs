@@ -37,6 +37,7 @@ use crate::{
     lab::{
         Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
         check::{every_message_confirmed, every_message_once, figure_is},
+        scenario::OnlyFour,
     },
     ledger::MessageId,
     mechanism,
@@ -77,6 +78,7 @@ pub static LOST_DISK: Scenario = Scenario {
     },
     needs: Needs {
         nodes: 3,
+        only_four: Some(OnlyFour::NodeJoins),
         fewest: 10,
         most: 200,
         seconds: 75,

@@ -107,6 +107,9 @@ pub enum OnlyFour {
     /// Quorum queues have it since 4.3; before, they take its arguments and
     /// do nothing.
     DelayedRetry,
+    /// A node that joined 3.10 on a busy machine once never started the
+    /// vhosts that were there, and refused every client (seen).
+    NodeJoins,
     /// It compares 4 with 3.
     Compared,
 }
@@ -115,7 +118,7 @@ impl OnlyFour {
     /// The first version (major, minor) that it runs on.
     pub const fn since(self) -> (u16, u16) {
         match self {
-            Self::StreamClient | Self::Compared => (4, 0),
+            Self::StreamClient | Self::NodeJoins | Self::Compared => (4, 0),
             Self::DelayedRetry => (4, 3),
         }
     }
@@ -126,6 +129,10 @@ impl OnlyFour {
             Self::StreamClient => Text::fixed(
                 "the Rust stream client was tried with RabbitMQ 4 only",
                 "Rust 流客户端只在 RabbitMQ 4 上试过",
+            ),
+            Self::NodeJoins => Text::fixed(
+                "on RabbitMQ 3 a node that joins may not start its vhosts",
+                "RabbitMQ 3 上新加入的节点可能起不来 vhost",
             ),
             Self::DelayedRetry => Text::fixed(
                 "quorum queues have a delayed retry since RabbitMQ 4.3",
