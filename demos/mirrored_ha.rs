@@ -17,6 +17,7 @@ mod idle_cut;
 mod last_copy;
 mod listener;
 mod lost_disk;
+mod meanwhile;
 mod migration;
 mod nodes;
 mod one_balancer;

@@ -12,11 +12,15 @@ use lapin::{
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::nodes::{PATIENCE, WINDOW, do_once};
 use crate::{
     demos::shop::orders::{ORDERS, Ran, order},
     event::{Seat, Unit},
-    lab::{Lab, Strike},
-    ledger::{Fact, MessageId, Witness},
+    lab::{
+        Lab, Outcome, Strike,
+        check::{every_message_confirmed, every_message_once, figure_is},
+    },
+    ledger::MessageId,
     pattern::{
         failover::FailoverPublisher,
         publisher::{Answer, Outgoing},
@@ -26,14 +30,11 @@ use crate::{
     text::Text,
 };
 
-/// A publisher waits for an answer as long as this.
-pub const PATIENCE: Duration = Duration::from_secs(2);
 /// What is to come true is true within this, also on a busy machine.
 pub const SOON: Duration = Duration::from_secs(60);
 /// Whoever gets no order through for so long calls it an outage: an address
 /// that moves takes one to three seconds.
 pub const OUTAGE: Duration = Duration::from_secs(15);
-const WINDOW: usize = 20;
 /// Between two orders while the fault strikes.
 const PACE: Duration = Duration::from_millis(20);
 
@@ -158,17 +159,6 @@ async fn take(lab: &Lab, uri: &str) -> anyhow::Result<u32> {
     }
     connection.close(200, "that is all".into()).await?;
     Ok(done)
-}
-
-/// Works on an order, unless that was done. `true` where it was not.
-pub fn do_once(lab: &Lab, id: MessageId, redelivered: bool) -> bool {
-    let known = lab.entry(id).unwrap_or_default();
-    let again = if redelivered { Fact::Redelivered } else { Fact::Delivered };
-    lab.saw(id, again);
-    if known.delivered == 0 {
-        lab.settle(id, 1, 0);
-    }
-    known.delivered == 0
 }
 
 /// Half of the orders, and the other half.
@@ -343,16 +333,14 @@ async fn tell(
 }
 
 /// After the fault nothing was confirmed any more.
-pub fn nobody_came_through(outcome: &crate::lab::Outcome) -> Result<(), Text> {
-    crate::lab::check::figure_is(outcome, "after", 0)
+pub fn nobody_came_through(outcome: &Outcome) -> Result<(), Text> {
+    figure_is(outcome, "after", 0)
 }
 
 /// After the fault orders were confirmed again, all of them, and none is
 /// missing.
-pub fn every_order_came_through(
-    outcome: &crate::lab::Outcome,
-) -> Result<(), Text> {
-    crate::lab::check::figure_is(outcome, "moved", 1)?;
-    crate::lab::check::every_message_confirmed(outcome)?;
-    crate::lab::check::every_message_once(outcome)
+pub fn every_order_came_through(outcome: &Outcome) -> Result<(), Text> {
+    figure_is(outcome, "moved", 1)?;
+    every_message_confirmed(outcome)?;
+    every_message_once(outcome)
 }

@@ -11,7 +11,7 @@
 //!
 //! Source: RabbitMQ documentation, "Detecting Dead TCP Connections with
 //! Heartbeats and TCP Keepalives", sections "Heartbeat Timeout Value" and
-//! "Heartbeat Timeout Interval".
+//! "Heartbeat Frames".
 
 use std::time::Duration;
 

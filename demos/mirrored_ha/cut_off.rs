@@ -9,12 +9,13 @@
 //! that holds for the cluster's own metadata as well, and
 //! `cluster_partition_handling` has nothing left to handle.
 //!
-//! Source: RabbitMQ documentation, "Quorum Queues", sections "Availability"
-//! and "Publisher Confirms"; "Clustering and Network Partitions" of 4.3 on
-//! Khepri.
+//! Source: RabbitMQ documentation, "Quorum Queues", section "Quorum Queue
+//! Availability"; "Clustering and Network Partitions", section "Behavior During
+//! a Network Partition", and of 4.3 what it says of Khepri.
 
-use super::nodes::{
-    Kind, Nodes, confirmed_meanwhile, every_order_once, of_them_later, split,
+use super::{
+    meanwhile::{all_meanwhile, nothing_meanwhile, split},
+    nodes::{Kind, Nodes, SOON, WINDOW},
 };
 use crate::{
     demos::shop::orders::Ran,
@@ -74,7 +75,7 @@ pub static CUT_OFF: Scenario = Scenario {
         ),
         fixed: way!(
             every_address,
-            all_meanwhile,
+            others_confirm,
             text! {
                 en: "it gives up after 2 s and tries the next",
                 zh: "等 2 秒没应答就换下一个地址"
@@ -146,7 +147,7 @@ async fn its_node_is_cut_off(
     let (before, meanwhile) = split(lab, MEANWHILE);
     let mut shop = nodes.publisher(addresses)?;
     let before = before.into_iter().map(|id| nodes.taken(id));
-    shop.publish_all(before, super::nodes::WINDOW, super::nodes::SOON).await?;
+    shop.publish_all(before, WINDOW, SOON).await?;
     lab.step(
         text! { en: "publish", zh: "发布" },
         text! {
@@ -179,27 +180,12 @@ async fn its_node_is_cut_off(
     parted.heal().await;
     nodes.heal().await?;
     nodes.publish_again(&mut shop, &open).await?;
-    let done = nodes.work_off(OTHERS[0]).await?;
-    lab.step(
-        text! { en: "look", zh: "查看" },
-        text! {
-            en: "the network is back: {done} of {all} orders in the queue",
-            zh: "网络恢复之后：队列里有 {done}/{all} 个订单",
-            done = done, all = lab.count()
-        },
-    );
+    let when = text! { en: "the network is back", zh: "网络恢复之后" };
+    nodes.look(OTHERS[0], when).await?;
     Ok(())
 }
 
-/// None was confirmed while the node was cut off, and none is lost.
-fn nothing_meanwhile(outcome: &Outcome) -> Result<(), Text> {
-    confirmed_meanwhile(outcome, 0)?;
-    every_order_once(outcome)
-}
-
 /// All were confirmed by the others meanwhile, and none is lost.
-fn all_meanwhile(outcome: &Outcome) -> Result<(), Text> {
-    let later = of_them_later(outcome.messages, MEANWHILE);
-    confirmed_meanwhile(outcome, later)?;
-    every_order_once(outcome)
+fn others_confirm(outcome: &Outcome) -> Result<(), Text> {
+    all_meanwhile(outcome, MEANWHILE)
 }

@@ -6,22 +6,21 @@
 //! bring it back. Whoever published it sends it again, through another node.
 //!
 //! n/2+1 of three nodes is two copies. That is a number of copies, and no
-//! majority: nobody votes. [`two-down`](super::two_down) and
+//! majority: nobody votes. [`last-copy`](super::last_copy) and
 //! [`unsynced`](super::unsynced) show what it does not promise.
 //!
 //! Source: RabbitMQ 3.13 documentation, "Classic Queue Mirroring", sections
-//! "How Many Mirrors are Optimal?" and "Mirrored Queue Failover"; "Reliability
-//! Guide", section "Acknowledgements and Confirms".
+//! "Replication Factor: How Many Mirrors are Optimal?" and "Mirrored Queue
+//! Implementation and Semantics" (a publisher at a node that lives has its
+//! confirm all the same: here it is the node that dies).
 
 mod script;
 
 use serde_json::json;
 
 pub(super) use self::script::{Resends, fail_over};
-pub(super) use self::script::{
-    all_but_the_stretch, every_order_and_no_wait, nothing_meanwhile,
-};
-use super::nodes::Kind;
+pub(super) use self::script::{all_but_the_stretch, every_order_and_no_wait};
+use super::{meanwhile::nothing_meanwhile, nodes::Kind};
 use crate::{
     demos::shop::orders::Ran,
     event::Column,

@@ -9,13 +9,17 @@
 //! message comes back first. What was stored returns with the node on both.
 //!
 //! Source: RabbitMQ documentation, "Clustering Guide", section "What is
-//! Replicated?"; "Consumer Acknowledgements and Publisher Confirms", section
+//! Replicated?"; 3.13, "Classic Queue Mirroring", section "Non-mirrored Queue
+//! Behavior in a Cluster" (a declaration elsewhere fails with 404); "Consumer Acknowledgements and Publisher Confirms", section
 //! "When Will Published Messages Be Confirmed by the Broker?". What 3.10 and
 //! 4.3 do was seen here.
 
-use super::nodes::{
-    Kind, Nodes, confirmed_meanwhile, every_order_once, killed, of_them_later,
-    split,
+use super::{
+    meanwhile::{
+        all_meanwhile, confirmed_meanwhile, nothing_meanwhile, of_them_later,
+        split,
+    },
+    nodes::{Kind, Nodes, killed},
 };
 use crate::{
     demos::shop::orders::Ran,
@@ -117,8 +121,8 @@ pub static HOME_NODE: Scenario = Scenario {
     },
     limit: text! {
         en: "What was stored comes back with the node, if its disk does. \
-             Declaring the queue elsewhere meanwhile is refused.",
-        zh: "已存下的会随节点回来，前提是盘还在。期间想在别处重新声明会被拒绝。"
+             On 3.x, declaring it elsewhere meanwhile is refused (404).",
+        zh: "已存下的会随节点回来，前提是盘还在。3.x 上期间想在别处重新声明会被拒绝（404）。"
     },
     say: text! {
         en: "\"Clustering is not replication.\"",
@@ -202,15 +206,8 @@ pub(super) async fn home_goes(
     nodes.draw(OTHER, &[(HOME, killed())]).await?;
     nodes.heal().await?;
     nodes.publish_again(&mut shop, &open).await?;
-    let done = nodes.work_off(OTHER).await?;
-    lab.step(
-        text! { en: "look", zh: "查看" },
-        text! {
-            en: "the node is back: {done} of {all} orders in the queue",
-            zh: "节点恢复之后：队列里有 {done}/{all} 个订单",
-            done = done, all = lab.count()
-        },
-    );
+    let when = text! { en: "the node is back", zh: "节点恢复之后" };
+    nodes.look(OTHER, when).await?;
     Ok(())
 }
 
@@ -222,7 +219,7 @@ const REFUSES_SINCE: (u16, u16) = (3, 11);
 /// confirmed all the same, just those are gone.
 fn refused_or_dropped(outcome: &Outcome) -> Result<(), Text> {
     if outcome.version >= REFUSES_SINCE {
-        return refused_and_told(outcome);
+        return nothing_meanwhile(outcome);
     }
     let later = of_them_later(outcome.messages, MEANWHILE);
     confirmed_meanwhile(outcome, later)?;
@@ -239,7 +236,7 @@ fn refused_or_dropped(outcome: &Outcome) -> Result<(), Text> {
 
 /// Nothing was confirmed meanwhile, nothing is lost, and each was told of.
 fn refused_or_returned(outcome: &Outcome) -> Result<(), Text> {
-    refused_and_told(outcome)?;
+    nothing_meanwhile(outcome)?;
     let later = u64::from(of_them_later(outcome.messages, MEANWHILE));
     let returned = outcome.audit.counts.returned;
     if outcome.version >= REFUSES_SINCE || returned == later {
@@ -251,14 +248,7 @@ fn refused_or_returned(outcome: &Outcome) -> Result<(), Text> {
     })
 }
 
-fn refused_and_told(outcome: &Outcome) -> Result<(), Text> {
-    confirmed_meanwhile(outcome, 0)?;
-    every_order_once(outcome)
-}
-
 /// Every order was confirmed while the node was away, and is there.
 pub(super) fn all_confirmed_and_there(outcome: &Outcome) -> Result<(), Text> {
-    let later = of_them_later(outcome.messages, MEANWHILE);
-    confirmed_meanwhile(outcome, later)?;
-    every_order_once(outcome)
+    all_meanwhile(outcome, MEANWHILE)
 }

@@ -4,13 +4,12 @@
 //! so long. A consumer that waits for work sends nothing but heartbeats, and
 //! those come every half of what was agreed upon: every 30 s where nobody
 //! says otherwise, as the broker proposes 60 s. A `timeout client` below that
-//! cuts every idle consumer (here 3 s; examples that are copied say 30 s or
-//! one minute).
+//! cuts every idle consumer (here 3 s).
 //!
 //! Source: HAProxy 3.0 Configuration Manual, `timeout client`; RabbitMQ
 //! documentation, "Detecting Dead TCP Connections with Heartbeats and TCP
-//! Keepalives", sections "Heartbeat Timeout Value" and "Heartbeats and TCP
-//! Proxies".
+//! Keepalives", sections "Heartbeat Frames", "Low Timeout Values and False
+//! Positives" and "Heartbeats and TCP Proxies".
 
 use std::time::Duration;
 

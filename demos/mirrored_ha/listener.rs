@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::balanced::{PATIENCE, do_once};
+use super::nodes::{PATIENCE, do_once};
 use crate::{demos::shop::orders::ORDERS, lab::Lab, ledger::MessageId};
 
 /// Unacked deliveries at a time: what a consumer that has gone may hold.

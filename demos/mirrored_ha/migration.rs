@@ -73,7 +73,7 @@ pub static MIGRATION: Scenario = Scenario {
     },
     strikes: &[Strike::Deploy],
     hits: Hits::Once,
-    tried: super::MIRRORED,
+    tried: super::BOTH,
     ways: Ways::Trap(way!(
         change_one_word,
         refused_or_without_effect,

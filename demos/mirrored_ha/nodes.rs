@@ -1,33 +1,25 @@
 //! Three nodes, one queue of orders on them, and what may happen to both.
 
+mod traffic;
+
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use lapin::{
     Connection, ConnectionProperties,
-    options::{BasicGetOptions, QueueDeclareOptions},
+    options::QueueDeclareOptions,
     types::{AMQPValue, FieldTable},
 };
 use serde_json::Value;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
+pub use self::traffic::{PATIENCE, WINDOW, do_once, served_within};
 use crate::{
-    demos::shop::orders::{ORDERS, Ran, order},
-    event::{Seat, Unit},
-    fault::{
-        container,
-        parted::{self, Parted},
-    },
-    lab::{
-        Lab, Outcome, RanOut,
-        check::{every_message_confirmed, every_message_once},
-    },
-    ledger::{Fact, MessageId, Witness},
-    pattern::{
-        failover::FailoverPublisher,
-        publisher::{Answer, Outgoing},
-    },
-    stage::{Broker, Cluster, image},
+    demos::shop::orders::{ORDERS, Ran},
+    event::Seat,
+    fault::{container, parted::Parted},
+    lab::{Lab, RanOut},
+    stage::{Broker, Cluster},
     text,
     text::Text,
 };
@@ -56,14 +48,8 @@ pub struct Where {
     pub synced: Vec<Node>,
 }
 
-/// A publisher waits for an answer as long as this, then it tries elsewhere.
-pub const PATIENCE: Duration = Duration::from_secs(2);
 /// A fail-over takes less, and so does the boot of a node of 3.10.
 pub const SOON: Duration = Duration::from_secs(60);
-/// The longest that a fail-over is waited for, where it may not come.
-const FAIL_OVER: Duration = Duration::from_secs(6);
-/// Unanswered publishes at a time.
-pub const WINDOW: usize = 20;
 
 /// The cluster of a way.
 pub struct Nodes<'a> {
@@ -98,17 +84,6 @@ impl<'a> Nodes<'a> {
         let broker = self.broker(node)?;
         let uri = broker.uri(broker.amqp, self.lab.vhost());
         Ok(format!("{uri}&heartbeat=2"))
-    }
-
-    /// A publisher that tries these nodes one after another.
-    pub fn publisher(
-        &self,
-        nodes: &[Node],
-    ) -> anyhow::Result<FailoverPublisher> {
-        let addresses: anyhow::Result<Vec<_>> =
-            nodes.iter().map(|node| self.address(*node)).collect();
-        let witness = self.lab.witness();
-        Ok(FailoverPublisher::new(addresses?, ORDERS, PATIENCE, witness))
     }
 
     /// Declares the queue of the orders at a node, which then leads it
@@ -216,20 +191,16 @@ impl<'a> Nodes<'a> {
         Ok(())
     }
 
-    /// Cuts two sides apart; their clients reach both.
+    /// Cuts the first off from the others; clients reach both sides.
     pub async fn part(
         &self,
         one: &[Node],
         other: &[Node],
     ) -> anyhow::Result<Parted> {
-        let engine = &self.cluster.engine;
-        let tools = image::Reference::Named("tools");
-        let tools = image::resolve(engine, tools, &|_| {}).await?;
         let brokers = |side: &[Node]| -> anyhow::Result<Vec<&Broker>> {
             side.iter().map(|node| self.broker(*node)).collect()
         };
-        let (one, other) = (brokers(one)?, brokers(other)?);
-        Ok(parted::part(engine, &tools, &one, &other).await?)
+        self.lab.part(&brokers(one)?, &brokers(other)?).await
     }
 
     /// Starts a node that was stopped, and waits until it answers.
@@ -244,24 +215,6 @@ impl<'a> Nodes<'a> {
         }
         let what = text! { en: "the cluster to be whole", zh: "集群恢复完整" };
         Err(RanOut { what, limit: SOON }.into())
-    }
-
-    /// Publishes these orders and waits until each is confirmed.
-    pub async fn publish(
-        &self,
-        at: &[Node],
-        orders: impl IntoIterator<Item = MessageId>,
-    ) -> Ran {
-        let orders = orders.into_iter().map(|id| self.taken(id));
-        let mut publisher = self.publisher(at)?;
-        publisher.publish_all(orders, WINDOW, SOON).await?;
-        Ok(())
-    }
-
-    /// An order, taken over from the customer.
-    pub fn taken(&self, id: MessageId) -> Outgoing {
-        self.lab.saw(id, Fact::Accepted);
-        order(id)
     }
 
     /// Waits until those that are left know that so many are gone.
@@ -279,147 +232,6 @@ impl<'a> Nodes<'a> {
         let what = text! { en: "an election", zh: "选主" };
         let led = |at: &Where| at.leader.is_some_and(|n| these.contains(&n));
         self.until(what, asked, led).await
-    }
-
-    /// Waits until a node that is cut off knows that it is alone, or has
-    /// stopped because of that.
-    pub async fn until_alone(&self, node: Node) -> Ran {
-        let management = &self.broker(node)?.management;
-        let what = text! { en: "the lonely one to notice", zh: "孤立节点发觉" };
-        let alone = || async {
-            Ok(management.counts_running().await.is_none_or(|n| n == 1))
-        };
-        self.lab.wait_until(what, SOON, alone).await
-    }
-
-    /// Publishes these while something is down: for the first it waits as
-    /// long as a fail-over may take, then the others have one attempt. Returns
-    /// those that were not confirmed, and observes how many were.
-    pub async fn publish_meanwhile(
-        &self,
-        shop: &mut FailoverPublisher,
-        orders: Vec<Outgoing>,
-    ) -> Vec<Outgoing> {
-        let mut orders = orders.into_iter();
-        let Some(first) = orders.next() else { return Vec::new() };
-        let served = shop.publish(&first, FAIL_OVER).await.is_ok();
-        let (confirmed, mut open) =
-            at_once(shop, orders.collect::<Vec<_>>()).await;
-        if !served {
-            open.insert(0, first);
-        }
-        self.observe_meanwhile(confirmed + usize::from(served), open.len());
-        open
-    }
-
-    /// The same, one attempt for all together.
-    pub async fn publish_at_once(
-        &self,
-        shop: &mut FailoverPublisher,
-        orders: Vec<Outgoing>,
-    ) -> Vec<Outgoing> {
-        let (confirmed, open) = at_once(shop, orders).await;
-        self.observe_meanwhile(confirmed, open.len());
-        open
-    }
-
-    fn observe_meanwhile(&self, confirmed: usize, open: usize) {
-        let name = text! { en: "meanwhile", zh: "期间确认" };
-        self.lab.observe("meanwhile", name, confirmed as f64, Unit::Count);
-        let name = Text::same("open");
-        self.lab.observe("open", name, open as f64, Unit::Count);
-    }
-
-    /// Says what a way came to in which nothing was lost: that says nothing of
-    /// whether it could be used.
-    fn came_to(&self, done: u32) {
-        let figures = (self.lab.figure("meanwhile"), self.lab.figure("open"));
-        let (Some(confirmed), Some(open)) = figures else { return };
-        if done == self.lab.count() {
-            self.lab.came_to(text! {
-                en: "all {done} once, {confirmed} of {all} meanwhile",
-                zh: "{done} 条各一次、期间确认 {confirmed}/{all}",
-                done = done, confirmed = confirmed, all = confirmed + open
-            });
-        }
-    }
-
-    /// Publishes again what was not confirmed, until it is.
-    pub async fn publish_again(
-        &self,
-        shop: &mut FailoverPublisher,
-        orders: &[Outgoing],
-    ) -> Ran {
-        for order in orders {
-            shop.publish(order, SOON).await?;
-        }
-        Ok(())
-    }
-
-    /// Observes the longest time without a confirm.
-    pub fn observe_gap(&self, shop: &FailoverPublisher) -> u128 {
-        let gap = shop.longest_gap().as_millis();
-        let name = text! { en: "gap", zh: "中断" };
-        self.lab.observe("gap", name, gap as f64, Unit::Ms);
-        gap
-    }
-
-    /// Consumes what is in the queue, once it is there, from whichever of
-    /// these nodes answers, and does each order once. Returns how many
-    /// different orders that were.
-    pub async fn work_off(&self, at: Node) -> anyhow::Result<u32> {
-        self.work_off_from(ORDERS, at).await
-    }
-
-    /// The same from a queue of another name.
-    pub async fn work_off_from(
-        &self,
-        queue: &str,
-        at: Node,
-    ) -> anyhow::Result<u32> {
-        let began = Instant::now();
-        let (mut done, mut left) = (0, None);
-        while left != Some(0) {
-            ensure_in_time(began)?;
-            let taken =
-                timeout(PATIENCE, self.take(queue, at, &mut done)).await;
-            left = taken.ok().and_then(Result::ok);
-        }
-        self.came_to(done);
-        Ok(done)
-    }
-
-    /// Takes what is ready. Returns how many were left at the end.
-    async fn take(
-        &self,
-        queue: &str,
-        at: Node,
-        done: &mut u32,
-    ) -> anyhow::Result<u32> {
-        let connection = connect(&self.address(at)?).await?;
-        let channel = connection.create_channel().await?;
-        let look = BasicGetOptions { no_ack: false };
-        while let Some(got) = channel.basic_get(queue.into(), look).await? {
-            let id = got.delivery.properties.message_id().as_ref();
-            let id = id.context("a message without an id")?;
-            let order: MessageId = id.as_str().parse()?;
-            let again = got.delivery.redelivered;
-            let fact = if again { Fact::Redelivered } else { Fact::Delivered };
-            let known = self.lab.entry(order).unwrap_or_default();
-            self.lab.saw(order, fact);
-            if known.delivered == 0 {
-                *done += 1;
-                self.lab.settle(order, 1, 0);
-            }
-            ensure!(got.delivery.acker.ack(Default::default()).await?);
-        }
-        let passive =
-            QueueDeclareOptions { passive: true, ..Default::default() };
-        let none = FieldTable::default();
-        let seen = channel.queue_declare(queue.into(), passive, none).await?;
-        let left = seen.message_count();
-        connection.close(200, "that is all".into()).await?;
-        Ok(left)
     }
 
     /// Draws who is what, from where the queue is in the eyes of a node; who
@@ -492,42 +304,6 @@ fn word(at: &Where, node: Node) -> Text {
     }
 }
 
-/// The orders before a fault, and a part of them (one in so many) for the
-/// time while it lasts.
-pub fn split(lab: &Lab, one_in: u32) -> (Vec<MessageId>, Vec<MessageId>) {
-    let mut orders: Vec<_> = lab.messages().collect();
-    let later = of_them_later(lab.count(), one_in) as usize;
-    let meanwhile = orders.split_off(orders.len() - later);
-    (orders, meanwhile)
-}
-
-/// How many of the orders [`split`] keeps for later.
-pub fn of_them_later(messages: u32, one_in: u32) -> u32 {
-    messages / one_in
-}
-
-/// As many were confirmed while the fault lasted.
-pub fn confirmed_meanwhile(
-    outcome: &Outcome,
-    expected: u32,
-) -> Result<(), Text> {
-    let confirmed = outcome.figure("meanwhile")?;
-    if confirmed == f64::from(expected) {
-        return Ok(());
-    }
-    Err(text! {
-        en: "{confirmed} confirmed while it lasted, not {expected}",
-        zh: "故障期间确认 {confirmed} 个，而不是 {expected} 个",
-        confirmed = confirmed, expected = expected
-    })
-}
-
-/// All were confirmed, some of them late, and none is missing.
-pub fn every_order_once(outcome: &Outcome) -> Result<(), Text> {
-    every_message_confirmed(outcome)?;
-    every_message_once(outcome)
-}
-
 /// A word for a node that was killed.
 pub fn killed() -> Text {
     text! { en: "killed", zh: "被杀" }
@@ -538,31 +314,8 @@ pub fn gone() -> Text {
     text! { en: "lost", zh: "没了" }
 }
 
-/// One attempt for all together. How many were confirmed, and the others.
-async fn at_once(
-    shop: &mut FailoverPublisher,
-    orders: Vec<Outgoing>,
-) -> (usize, Vec<Outgoing>) {
-    let answers = shop.attempt_all(&orders).await;
-    let all = orders.len();
-    let open: Vec<_> = orders
-        .into_iter()
-        .zip(answers)
-        .filter(|(_, answer)| *answer != Answer::Confirmed)
-        .map(|(order, _)| order)
-        .collect();
-    (all - open.len(), open)
-}
-
-async fn connect(uri: &str) -> anyhow::Result<Connection> {
+/// A connection to a node, within a client's patience.
+pub(super) async fn connect(uri: &str) -> anyhow::Result<Connection> {
     let how = ConnectionProperties::default();
     Ok(timeout(PATIENCE, Connection::connect(uri, how)).await??)
-}
-
-fn ensure_in_time(began: Instant) -> Ran {
-    if began.elapsed() < SOON {
-        return Ok(());
-    }
-    let what = text! { en: "the queue to be read", zh: "读出队列" };
-    Err(RanOut { what, limit: SOON }.into())
 }

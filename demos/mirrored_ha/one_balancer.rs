@@ -10,8 +10,8 @@
 //!
 //! Source: RFC 9568 (VRRP version 3), section 6.1 "Parameters Per Virtual
 //! Router": a backup takes over after three adverts and a skew;
-//! keepalived.conf(5), `advert_int`; RabbitMQ documentation, "Publishers",
-//! section "Concepts of connection recovery".
+//! keepalived.conf(5), `advert_int`; RabbitMQ documentation, "Publishers", on
+//! data safety.
 
 use super::balanced::{
     Blow, every_order_came_through, never, nobody_came_through,

@@ -5,14 +5,15 @@
 //! those who have it; and the member that returns gets what it has missed,
 //! where a mirror would have started empty.
 //!
-//! Source: RabbitMQ documentation, "Quorum Queues", sections "How are Quorum
-//! Queues Different" and "Leader Election and Failure Handling".
+//! Source: RabbitMQ documentation, "Quorum Queues", section "Leader
+//! Election and Failure Handling of Quorum Queues".
 
 use super::{
     failover::{
         COLUMNS, NEEDS, Resends, all_but_the_stretch, every_order_and_no_wait,
-        fail_over, nothing_meanwhile,
+        fail_over,
     },
+    meanwhile::nothing_meanwhile,
     nodes::Kind,
 };
 use crate::{
@@ -38,8 +39,8 @@ pub static QUORUM_FAILOVER: Scenario = Scenario {
             zh: "三个成员，leader 挂了。到下一次确认要多久？"
         },
         choices: &[
-            text! { en: "less than a second or two", zh: "一两秒以内" },
-            text! { en: "net_ticktime, a minute", zh: "net_ticktime，一分钟" },
+            text! { en: "less than net_ticktime (5 s here)", zh: "不到 net_ticktime（这里 5 秒）" },
+            text! { en: "as long as net_ticktime", zh: "net_ticktime 那么久" },
             text! { en: "until the node is back", zh: "等节点回来" },
         ],
         right: 0,

@@ -10,8 +10,9 @@
 //! Source: RabbitMQ 3.13 documentation, "Classic Queue Mirroring", section
 //! "Stopping Nodes Hosting Queue Leader with Only Unsynchronised Mirrors".
 
-use super::unsynced::{
-    Goes, all_before_is_lost, leader_goes, unavailable_and_whole,
+use super::{
+    meanwhile::nothing_meanwhile,
+    unsynced::{Goes, all_before_is_lost, leader_goes},
 };
 use crate::{
     demos::shop::orders::Ran,
@@ -68,7 +69,7 @@ pub static SHUTDOWN: Scenario = Scenario {
         ),
         fixed: way!(
             graceful,
-            unavailable_and_whole,
+            nothing_meanwhile,
             text! {
                 en: "the leader is shut down", zh: "主节点正常关机"
             },

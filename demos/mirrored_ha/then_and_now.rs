@@ -12,9 +12,9 @@
 //! row a copy has restarted, and the one that goes on has lost all.
 //!
 //! Source: RabbitMQ 3.13 documentation, "Classic Queue Mirroring", sections
-//! "How Many Replicas (Mirrors) is Optimal?" and "Unsynchronised Mirrors";
-//! RabbitMQ documentation, "Quorum Queues", sections "Leader Failure" and
-//! "Data Safety".
+//! "Replication Factor: How Many Mirrors are Optimal?" and "Unsynchronised
+//! Mirrors"; "Quorum Queues", sections "Leader Election and Failure Handling of
+//! Quorum Queues" and "Data Safety provided with Quorum Queues".
 
 mod script;
 
@@ -68,7 +68,7 @@ pub static THEN_AND_NOW: Scenario = Scenario {
     },
     strikes: &[Strike::BrokerKilled],
     hits: Hits::Once,
-    tried: super::MIRRORED,
+    tried: super::BOTH,
     ways: Ways::Trap(way!(
         one_script_on_both,
         a_majority_or_whoever_is_left,

@@ -8,7 +8,10 @@
 //! Source: RFC 9568, section 6.4.2 "Backup" (`Active_Down_Timer`) and 6.4.3
 //! "Active": of two, the lower priority gives way.
 
-use super::balanced::{Front, PATIENCE, SOON, halves};
+use super::{
+    balanced::{Front, SOON, halves},
+    nodes::{PATIENCE, WINDOW},
+};
 use crate::{
     demos::shop::orders::{ORDERS, Ran},
     event::{Column, Unit},
@@ -96,7 +99,7 @@ async fn both_hold_it(lab: Lab) -> Ran {
     let mut shop =
         FailoverPublisher::new([uri], ORDERS, PATIENCE, lab.witness());
     let (before, after) = halves(&lab);
-    shop.publish_all(before, 20, SOON).await?;
+    shop.publish_all(before, WINDOW, SOON).await?;
     lab.step(
         text! { en: "publish", zh: "发布" },
         text! {
@@ -124,7 +127,7 @@ async fn both_hold_it(lab: Lab) -> Ran {
     balancer::heal(&front.balancers).await?;
     hold(&lab, &front, 1).await?;
     observe(&lab, &front, "healed", text! { en: "healed", zh: "恢复后" }).await;
-    shop.publish_all(after, 20, SOON).await?;
+    shop.publish_all(after, WINDOW, SOON).await?;
     let done = front.work_off().await?;
     lab.step(
         text! { en: "heal", zh: "恢复" },

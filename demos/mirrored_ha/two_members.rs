@@ -5,23 +5,20 @@
 //! node, and three cost one node more. The same holds for the cluster's own
 //! metadata on 4.x, and for `pause_minority` on 3.x.
 //!
-//! Source: RabbitMQ documentation, "Quorum Queues", section "Availability"
-//! ("a cluster of two nodes"); "Clustering Guide", section "Node Counts and
-//! Quorum".
+//! Source: RabbitMQ documentation, "Quorum Queues", section "Fault
+//! Tolerance and Minimum Number of Replicas Online"; "Clustering Guide", section
+//! "Node Counts and Quorum".
 
 use super::{
     home_node::{Mandatory, all_confirmed_and_there, home_goes},
-    nodes::{Kind, confirmed_meanwhile, every_order_once},
+    meanwhile::nothing_meanwhile,
+    nodes::Kind,
 };
 use crate::{
     demos::shop::orders::Ran,
     event::Column,
-    lab::{
-        ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
-    },
-    mechanism, text,
-    text::Text,
-    way,
+    lab::{ClusterOf, Hits, Lab, Needs, Predict, Scenario, Strike, Ways},
+    mechanism, text, way,
 };
 
 /// "Two copies are enough: one may go."
@@ -118,10 +115,4 @@ async fn two(lab: Lab) -> Ran {
 /// Two of three must agree.
 async fn three(lab: Lab) -> Ran {
     home_goes(&lab, Kind::Quorum(3), Mandatory::Yes).await
-}
-
-/// None was confirmed while the node was away, and none is lost.
-fn nothing_meanwhile(outcome: &Outcome) -> Result<(), Text> {
-    confirmed_meanwhile(outcome, 0)?;
-    every_order_once(outcome)
 }

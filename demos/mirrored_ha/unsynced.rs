@@ -19,9 +19,9 @@
 
 use serde_json::json;
 
-use super::nodes::{
-    Kind, Nodes, Where, confirmed_meanwhile, every_order_once, killed,
-    of_them_later, split,
+use super::{
+    meanwhile::{confirmed_meanwhile, nothing_meanwhile, of_them_later, split},
+    nodes::{Kind, Nodes, Where, killed},
 };
 use crate::{
     demos::shop::orders::Ran,
@@ -86,7 +86,7 @@ pub static UNSYNCED: Scenario = Scenario {
         ),
         fixed: way!(
             promote_when_synced,
-            unavailable_and_whole,
+            nothing_meanwhile,
             text! {
                 en: "mirrored to two, only who has everything leads",
                 zh: "镜像两份，数据齐全的才能当主"
@@ -200,15 +200,8 @@ pub(super) async fn leader_goes(lab: &Lab, promote: &str, goes: Goes) -> Ran {
     nodes.draw(BYSTANDER, &[(LEADER, gone)]).await?;
     nodes.heal().await?;
     nodes.publish_again(&mut shop, &open).await?;
-    let done = nodes.work_off(BYSTANDER).await?;
-    lab.step(
-        text! { en: "look", zh: "查看" },
-        text! {
-            en: "the leader is back: {done} of {all} orders in the queue",
-            zh: "主节点回来之后：队列里有 {done}/{all} 个订单",
-            done = done, all = lab.count()
-        },
-    );
+    let when = text! { en: "the leader is back", zh: "主节点回来之后" };
+    nodes.look(BYSTANDER, when).await?;
     Ok(())
 }
 
@@ -264,10 +257,4 @@ pub(super) fn all_before_is_lost(outcome: &Outcome) -> Result<(), Text> {
         en: "{lost} lost, not {before}", zh: "丢失 {lost} 个，而不是 {before} 个",
         lost = lost, before = before
     })
-}
-
-/// Nothing was confirmed while the leader was away, and nothing is lost.
-pub(super) fn unavailable_and_whole(outcome: &Outcome) -> Result<(), Text> {
-    confirmed_meanwhile(outcome, 0)?;
-    every_order_once(outcome)
 }

@@ -1,8 +1,8 @@
 //! What goes wrong before the brokers.
 //!
-//! A machine that loses its power says nothing any more: [`unplug`] takes it
-//! off the network, and only then is it killed ([`lose`]). Where a container
-//! is killed while it is on the network, its kernel closes every connection,
+//! A machine that loses its power says nothing any more: [`unplug`] takes
+//! its interface down, and only then is it killed ([`lose`]). Where a container
+//! is killed while its interface is up, its kernel closes every connection,
 //! and each client knows at once.
 
 use anyhow::Context;

@@ -21,6 +21,8 @@ const CLEARED_WITHIN: Duration = Duration::from_secs(10);
 pub(super) struct Ground {
     held: Option<Held>,
     cluster: Option<Arc<Cluster>>,
+    /// Nothing was done to it since it was last seen whole.
+    fresh: bool,
 }
 
 impl Ground {
@@ -48,12 +50,14 @@ impl Session {
         scenario: &Scenario,
     ) -> Result<Ground, Problem> {
         let Some(of) = scenario.needs.cluster else {
-            return Ok(Ground { held: None, cluster: None });
+            return Ok(Ground { held: None, cluster: None, fresh: false });
         };
         let held = self.clusters.hold(&self.stage, of).await;
         let known = held.known();
-        let mut ground = Ground { held: Some(held), cluster: None };
+        let held = Some(held);
+        let mut ground = Ground { held, cluster: None, fresh: false };
         let cluster = self.whole(&mut ground).await?;
+        ground.fresh = true;
         if let Some(cluster) = cluster
             && !known.is_some_and(|known| Arc::ptr_eq(&known, &cluster))
         {
@@ -72,11 +76,14 @@ impl Session {
         }
     }
 
-    /// Its cluster, mended.
+    /// Its cluster, mended. Whoever asks goes on to do something to it.
     pub(super) async fn whole(
         &self,
         ground: &mut Ground,
     ) -> Result<Option<Arc<Cluster>>, Problem> {
+        if std::mem::take(&mut ground.fresh) {
+            return Ok(ground.cluster.clone());
+        }
         let Some(held) = &mut ground.held else { return Ok(None) };
         let hear = |news: News| self.narrator.tell(heard(news));
         let cluster = held.whole(&self.stage, &hear).await?;

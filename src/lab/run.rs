@@ -19,6 +19,7 @@ use super::{
     Topic, Ways,
     ground::Ground,
     millis,
+    scenario::OnlyFour,
     trouble::{no_room, told},
     verdict::{Case, judge},
 };
@@ -126,7 +127,7 @@ impl Session {
         let (verdict, why) = judge(&Case {
             ways: &ways,
             without: how.without.map(|mechanism| &mechanism.name),
-            tried: scenario.tried.contains(&(major, minor)),
+            tried: self.has_been_tried(scenario, (major, minor)),
             measure: matches!(scenario.ways, Ways::Measure(_)),
         });
         let broker_log = match verdict {
@@ -168,6 +169,15 @@ impl Session {
         self.narrator.tell(Event::Verdict(Box::new(ended.clone())));
         self.narrator.checkpoint().await;
         Ok(ended)
+    }
+
+    /// Whether what is expected was tried on this version; of what compares
+    /// two, on both.
+    fn has_been_tried(&self, scenario: &Scenario, on: (u16, u16)) -> bool {
+        let (major, minor, _) = self.stage.broker.version;
+        let compares = scenario.needs.only_four == Some(OnlyFour::Compared);
+        scenario.tried.contains(&on)
+            && (!compares || scenario.tried.contains(&(major, minor)))
     }
 
     async fn way(

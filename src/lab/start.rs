@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::{Lab, RanOut, lock, run::heard};
 use crate::{
-    fault::container,
+    fault::{
+        container,
+        parted::{self, Parted},
+    },
     stage::{Balancers, Balancing, Broker, Cluster, Persistence, Redis, image},
     text,
 };
@@ -68,6 +71,25 @@ impl Lab {
         let twin = self.broker().start_twin(engine, &name, &hear).await?;
         twin.management.make_vhost(&self.0.vhost).await?;
         Ok(twin)
+    }
+
+    /// Cuts some nodes of the cluster off from others, while clients reach
+    /// both.
+    ///
+    /// # Errors
+    /// When the scenario does not say that it needs a cluster, or the engine does not let a container change its network.
+    pub async fn part(
+        &self,
+        cut_off: &[&Broker],
+        others: &[&Broker],
+    ) -> anyhow::Result<Parted> {
+        // A shared cluster may stand on another run's network.
+        let engine = &self.cluster()?.engine;
+        let narrator = self.0.narrator.clone();
+        let hear = move |news| narrator.tell(heard(news));
+        let tools = image::Reference::Named("tools");
+        let tools = image::resolve(engine, tools, &hear).await?;
+        Ok(parted::part(engine, &tools, cut_off, others).await?)
     }
 
     /// Balancers before these brokers. They go with the way.

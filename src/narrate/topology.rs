@@ -21,7 +21,11 @@ pub(super) fn topology(page: &Page, seats: &[Seat]) -> Vec<String> {
             lines.push(std::mem::take(&mut line));
             width = 0;
         }
-        let gap = if width == 0 { "   " } else { gap };
+        let gap = match (width, cut) {
+            (0, true) => "   // ",
+            (0, false) => "   ",
+            _ => gap,
+        };
         line.push_str(gap);
         let ink = if seat.up { Ink::Bold } else { Ink::Red };
         line.push_str(&page.paint(ink, &words));
@@ -58,6 +62,16 @@ mod tests {
         assert_eq!(
             topology(&page(Lang::Zh, 80), &seats),
             ["   [n1 主] // [n2 主] [n3 主]"]
+        );
+    }
+
+    #[test]
+    fn strokes_stay_where_a_line_breaks() {
+        let seats =
+            [seat("n1", "leader", true, 0), seat("n2", "leader", true, 1)];
+        assert_eq!(
+            topology(&page(Lang::En, 20), &seats),
+            ["   [n1 leader]", "   // [n2 leader]"]
         );
     }
 

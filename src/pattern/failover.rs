@@ -11,8 +11,7 @@
 //! machine that has gone away is found dead by nothing else, as long as
 //! nothing is sent.
 //!
-//! Source: RabbitMQ documentation, "Publishers", section "Concepts of
-//! connection recovery"; "Detecting Dead TCP Connections with Heartbeats and
+//! Source: RabbitMQ documentation, "Publishers", on data safety; "Detecting Dead TCP Connections with Heartbeats and
 //! TCP Keepalives".
 
 use std::{sync::Arc, time::Duration};

@@ -51,6 +51,13 @@ pub fn trials(brokers: &Brokers) -> Vec<Trial> {
             "lost: expected and not so",
         ),
         trial(
+            "a_naive_way_that_passes_the_fixed_ways_check_is_refuted",
+            &TOOTHLESS,
+            usual,
+            Verdict::Refuted,
+            "the fixed way's check holds without",
+        ),
+        trial(
             "a_naive_way_that_does_not_break_is_refuted",
             &HARMLESS,
             usual,
@@ -151,6 +158,9 @@ scenario!(USELESS, tried: TRIED, naive: BREAKS, fixed: HOLDS,
     &[mechanism!("blessing", paid, pay_once, doubled_exactly_where_struck, NO_TEXT)]);
 scenario!(OTHERWISE, tried: TRIED, naive: BREAKS, fixed: HOLDS,
     &[mechanism!("patience", paid, pay_always, lost_exactly_where_struck, NO_TEXT)]);
+scenario!(TOOTHLESS, tried: TRIED,
+    naive: way!(paid, pay_once, every_message_once, NO_TEXT), fixed: HOLDS,
+    &[mechanism!("blessing", paid, pay_once, every_message_once, NO_TEXT)]);
 scenario!(HARMLESS, tried: TRIED,
     naive: way!(paid, pay_once, doubled_exactly_where_struck, NO_TEXT),
     fixed: HOLDS, &[]);

@@ -4,16 +4,19 @@
 
 use serde_json::Value;
 
-use super::super::nodes::{
-    Kind, Nodes, PATIENCE, WINDOW, confirmed_meanwhile, every_order_once,
-    killed,
+use super::super::{
+    meanwhile::{confirmed_meanwhile, every_order_once},
+    nodes::{Kind, Nodes, PATIENCE, WINDOW, killed},
 };
 use crate::{
     demos::shop::orders::{ORDERS, Ran},
     fault::wire::{Protocol, Wire},
     lab::{Lab, Outcome, Strike, check::exactly_where},
     ledger::{Kind as Wrong, MessageId},
-    pattern::{failover::FailoverPublisher, publisher::Outgoing},
+    pattern::{
+        failover::FailoverPublisher,
+        publisher::{Answer, Outgoing},
+    },
     text,
     text::Text,
 };
@@ -68,9 +71,11 @@ pub async fn fail_over(
     }
     let stretch: Vec<_> =
         on_the_wire.iter().map(|id| nodes.taken(*id)).collect();
-    kill_under(&nodes, &wire, &mut shop, &stretch).await?;
-    for order in &on_the_wire {
-        lab.struck(*order, Strike::BrokerKilled);
+    let answers = kill_under(&nodes, &wire, &mut shop, &stretch).await?;
+    for (order, answer) in on_the_wire.iter().zip(answers) {
+        if answer == Answer::Unknown {
+            lab.struck(*order, Strike::BrokerKilled);
+        }
     }
     let again = match resends {
         Resends::Never => Vec::new(),
@@ -92,15 +97,8 @@ pub async fn fail_over(
     nodes.draw(NEXT, &[(LEADER, killed())]).await?;
     nodes.heal().await?;
     nodes.publish_again(&mut shop, &open).await?;
-    let done = nodes.work_off(NEXT).await?;
-    lab.step(
-        text! { en: "look", zh: "查看" },
-        text! {
-            en: "the node is back: {done} of {all} orders in the queue",
-            zh: "节点恢复之后：队列里有 {done}/{all} 个订单",
-            done = done, all = lab.count()
-        },
-    );
+    let when = text! { en: "the node is back", zh: "节点恢复之后" };
+    nodes.look(NEXT, when).await?;
     Ok(())
 }
 
@@ -130,13 +128,13 @@ fn parts(lab: &Lab) -> (Vec<MessageId>, Vec<MessageId>, Vec<MessageId>) {
 }
 
 /// Nothing passes the wire any more; the orders are sent into it, the leader
-/// is killed, and the connection breaks.
+/// is killed, and the connection breaks. Returns what was answered.
 async fn kill_under(
     nodes: &Nodes<'_>,
     wire: &Wire,
     shop: &mut FailoverPublisher,
     orders: &[Outgoing],
-) -> Ran {
+) -> anyhow::Result<Vec<Answer>> {
     wire.freeze();
     let kill = async {
         nodes.kill(LEADER).await?;
@@ -144,8 +142,9 @@ async fn kill_under(
         wire.cut().await;
         Ok::<_, anyhow::Error>(())
     };
-    let (_, killed) = tokio::join!(shop.attempt_all(orders), kill);
-    killed
+    let (answers, killed) = tokio::join!(shop.attempt_all(orders), kill);
+    killed?;
+    Ok(answers)
 }
 
 /// Those on the wire are missing, and all others are done.
@@ -167,12 +166,6 @@ pub fn every_order_and_no_wait(outcome: &Outcome) -> Result<(), Text> {
         en: "no confirm for {gap} ms, as long as net_ticktime",
         zh: "{gap} 毫秒没有确认，与 net_ticktime 一样长", gap = gap
     })
-}
-
-/// Nothing is lost, and nothing was confirmed until the node was back.
-pub fn nothing_meanwhile(outcome: &Outcome) -> Result<(), Text> {
-    confirmed_meanwhile(outcome, 0)?;
-    every_order_once(outcome)
 }
 
 /// Orders behind the planned ones.

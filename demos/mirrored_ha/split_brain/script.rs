@@ -3,16 +3,13 @@
 
 use std::time::Duration;
 
-use super::super::nodes::Nodes;
+use super::super::nodes::{Nodes, served_within};
 use crate::{
     demos::shop::orders::Ran,
     event::Unit,
     lab::{Lab, Outcome, Strike},
     ledger::MessageId,
-    pattern::{
-        failover::FailoverPublisher,
-        publisher::{Answer, Outgoing},
-    },
+    pattern::publisher::Outgoing,
     text,
     text::Text,
 };
@@ -81,7 +78,7 @@ pub async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
     }
     let parted = nodes.part(&[ALONE], &MAJORITY).await?;
     nodes.until_missed(MAJORITY[0], 1).await?;
-    nodes.until_alone(ALONE).await?;
+    nodes.until_missed(ALONE, MAJORITY.len()).await?;
     lab.struck_once(Strike::Parted);
     let taken = |side: Vec<MessageId>| -> Vec<Outgoing> {
         side.into_iter().map(|id| nodes.taken(id)).collect()
@@ -108,15 +105,8 @@ pub async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
     nodes.heal().await?;
     let open: Vec<_> = open_here.into_iter().chain(open_there).collect();
     nodes.publish_again(&mut there, &open).await?;
-    let done = nodes.work_off(MAJORITY[0]).await?;
-    lab.step(
-        text! { en: "look", zh: "查看" },
-        text! {
-            en: "the network is back: {done} of {all} orders in the queue",
-            zh: "网络恢复之后：队列里有 {done}/{all} 个订单",
-            done = done, all = lab.count()
-        },
-    );
+    let when = text! { en: "the network is back", zh: "网络恢复之后" };
+    nodes.look(MAJORITY[0], when).await?;
     nodes.draw(MAJORITY[0], &[]).await
 }
 
@@ -145,32 +135,4 @@ async fn restart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
         },
     );
     Ok(())
-}
-
-/// The first is tried for so long; then the others have one attempt.
-async fn served_within(
-    limit: Duration,
-    shop: &mut FailoverPublisher,
-    orders: Vec<Outgoing>,
-) -> Vec<Outgoing> {
-    let mut orders = orders.into_iter();
-    let mut open = Vec::new();
-    if let Some(first) = orders.next()
-        && shop.publish(&first, limit).await.is_err()
-    {
-        open.push(first);
-    }
-    open.extend(at_once(shop, orders.collect()).await);
-    open
-}
-
-/// One attempt for all together. Returns those that were not confirmed.
-async fn at_once(
-    shop: &mut FailoverPublisher,
-    orders: Vec<Outgoing>,
-) -> Vec<Outgoing> {
-    let answers = shop.attempt_all(&orders).await;
-    let answered = orders.into_iter().zip(answers);
-    let open = answered.filter(|(_, answer)| *answer != Answer::Confirmed);
-    open.map(|(order, _)| order).collect()
 }

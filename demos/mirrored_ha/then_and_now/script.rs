@@ -148,14 +148,7 @@ impl<'a> Side<'a> {
         self.leader = at.leader.context("it has a leader")?;
         self.survivor = other(&at).context("it has another copy")?;
         self.nodes.kill(self.leader).await?;
-        let left = self.nodes.broker(self.survivor)?;
-        let what = text! { en: "one node to be left", zh: "只剩一个节点" };
-        self.lab
-            .wait_until(what, SOON, async || {
-                let running = left.management.running().await;
-                Ok(running.is_ok_and(|running| running.len() == 1))
-            })
-            .await?;
+        self.nodes.until_missed(self.survivor, 2).await?;
         let orders = self.orders()?;
         let all = u32::try_from(orders.len())?;
         let mut shop = self.nodes.publisher(&[self.survivor])?;
