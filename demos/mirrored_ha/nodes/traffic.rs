@@ -100,9 +100,8 @@ impl Nodes<'_> {
         let (Some(confirmed), Some(open)) = figures else { return };
         if done == self.lab.count() {
             self.lab.came_to(text! {
-                en: "all {done} once, {confirmed} of {all} meanwhile",
-                zh: "{done} 条各一次、期间确认 {confirmed}/{all}",
-                done = done, confirmed = confirmed, all = confirmed + open
+                en: "{confirmed} of {all} meanwhile", zh: "期间确认 {confirmed}/{all}",
+                confirmed = confirmed, all = confirmed + open
             });
         }
     }

@@ -132,8 +132,8 @@ impl<'a> Side<'a> {
     }
 
     /// One more is killed, which leads meanwhile, once it has a copy
-    /// elsewhere. When they are back, what was not confirmed is published
-    /// again.
+    /// elsewhere. When one of them is back, what was not confirmed is
+    /// published again.
     pub async fn two_are_down(&mut self) -> anyhow::Result<Told> {
         let what = text! { en: "another copy", zh: "另一份副本" };
         let other = |at: &Where| {
@@ -159,12 +159,17 @@ impl<'a> Side<'a> {
         let meanwhile = self.confirmed(&orders);
         let down = [FIRST, self.leader];
         let seats = self.seats(self.survivor, &down).await?;
-        self.nodes.heal().await?;
+        // One of them is enough. With both back at once, those two may elect
+        // before the one that was left has a say, and on 4.3.6 a leader then
+        // crashed again and again at what that one had written and nobody
+        // confirmed (`ra_server:make_rpc_effect`, `case_clause`; seen once).
+        self.nodes.start(self.leader).await?;
         for order in taken {
             if self.confirmed(&[order.id]) == 0 {
                 shop.publish(&order, SOON).await?;
             }
         }
+        self.nodes.heal().await?;
         let found = self.nodes.work_off(self.survivor).await?;
         Ok(Told { all, meanwhile, found, seats })
     }
