@@ -8,6 +8,7 @@
 
 mod balanced;
 mod black_hole;
+mod copies;
 mod cut_off;
 mod failover;
 mod half_dead;
@@ -48,6 +49,7 @@ pub const TOPIC: Topic = Topic {
         &shutdown::SHUTDOWN,
         &last_copy::LAST_COPY,
         &split_brain::SPLIT_BRAIN,
+        &copies::COPIES,
         &slow_mirror::SLOW_MIRROR,
         &quorum_failover::QUORUM_FAILOVER,
         &two_members::TWO_MEMBERS,

@@ -7,14 +7,15 @@
 //! confirmed. `autoheal` makes that choice by itself, for the side with more
 //! clients; on 3.10 it was seen to take five seconds, or more than a minute.
 //!
-//! `pause_minority` stops the side that is no majority, once it has
-//! seen the others go down. It is not tried here. A quorum queue needs no such setting: without a majority nobody leads. On 4.3
-//! there is none any more: metadata are in Raft too (Khepri), and the setting
-//! is taken and does nothing.
+//! `pause_minority` stops the side that is no majority, once it has seen the
+//! others go down. It is not tried here. A quorum queue needs no such setting:
+//! without a majority nobody leads. On 4.3 there is none any more: metadata
+//! are in Raft too (Khepri), and the setting is taken and does nothing.
 //!
 //! Source: RabbitMQ 3.13 documentation, "Clustering and Network Partitions",
 //! sections "Behavior During a Network Partition", "Recovering From a
-//! Split-Brain" and "Partition Handling Strategies"; Jepsen, "Call me maybe: RabbitMQ".
+//! Split-Brain" and "Partition Handling Strategies"; Jepsen, "Call me maybe:
+//! RabbitMQ".
 
 mod script;
 
