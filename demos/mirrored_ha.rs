@@ -14,6 +14,7 @@ mod failover;
 mod half_dead;
 mod haproxy_dead;
 mod home_node;
+mod hung_leader;
 mod idle_cut;
 mod last_copy;
 mod listener;
@@ -52,6 +53,7 @@ pub const TOPIC: Topic = Topic {
         &copies::COPIES,
         &slow_mirror::SLOW_MIRROR,
         &quorum_failover::QUORUM_FAILOVER,
+        &hung_leader::HUNG_LEADER,
         &two_members::TWO_MEMBERS,
         &cut_off::CUT_OFF,
         &one_balancer::ONE_BALANCER,
