@@ -5,8 +5,11 @@
 //! knows of Docker, of a terminal or of a run. A chapter's number and topic
 //! are its directory's name.
 
+pub mod arrows;
 pub mod chapter;
 pub mod hints;
+pub mod page;
 pub mod questions;
+pub mod shown;
 
 pub use chapter::{CHAPTERS, Chapter};
