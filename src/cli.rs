@@ -1,9 +1,13 @@
 //! The command line: what can be typed. Doc comments are the help.
 
 pub mod demo;
+pub mod difference;
 pub mod doctor;
+pub mod hint;
 pub mod list;
 pub mod orientation;
+pub mod pager;
+pub mod read;
 pub mod show;
 mod signals;
 pub mod state;
@@ -18,6 +22,7 @@ use clap::{
 };
 
 use crate::{
+    book::CHAPTERS,
     demos::TOPICS,
     lab::{catalogue, run::MOST_MESSAGES},
     narrate::{Detail, Style},
@@ -76,6 +81,24 @@ pub enum Command {
         /// The fixed way without this mechanism, beside the fixed way.
         #[arg(long, value_name = "MECHANISM")]
         without: Option<String>,
+    },
+    /// Read a chapter; without a topic, see which there are.
+    Read {
+        /// Its topic.
+        topic: Option<String>,
+    },
+    /// A hint for what a scenario asks you to predict.
+    #[command(override_usage = "rmq-lab hint [OPTIONS] TOPIC/SCENARIO")]
+    Hint {
+        /// A scenario, as topic/scenario.
+        #[arg(value_name = "TOPIC/SCENARIO")]
+        target: Option<String>,
+        /// How much of the way: 1 is a nudge, 3 nearly the answer.
+        #[arg(
+            long, value_name = "1..3", default_value_t = 1,
+            allow_negative_numbers = true, value_parser = level
+        )]
+        level: u8,
     },
     /// Check Docker, memory, disk, images and leftovers; say how to mend each.
     Doctor,
@@ -217,6 +240,14 @@ pub fn completable() -> clap::Command {
         let scenarios = catalogue::entries(TOPICS).map(|entry| entry.target());
         PossibleValuesParser::new(topics.chain(scenarios).collect::<Vec<_>>())
     };
+    let chapters = || {
+        let topics = CHAPTERS.iter().map(|chapter| chapter.topic);
+        PossibleValuesParser::new(topics.collect::<Vec<_>>())
+    };
+    let scenarios = || {
+        let all = catalogue::entries(TOPICS).map(|entry| entry.target());
+        PossibleValuesParser::new(all.collect::<Vec<_>>())
+    };
     let mechanisms = || {
         let mut names: Vec<_> = catalogue::entries(TOPICS)
             .flat_map(|entry| entry.scenario.ways.mechanisms())
@@ -230,6 +261,12 @@ pub fn completable() -> clap::Command {
         .mut_subcommand("demo", |demo| {
             demo.mut_arg("targets", |arg| arg.value_parser(targets()))
                 .mut_arg("without", |arg| arg.value_parser(mechanisms()))
+        })
+        .mut_subcommand("read", |read| {
+            read.mut_arg("topic", |arg| arg.value_parser(chapters()))
+        })
+        .mut_subcommand("hint", |hint| {
+            hint.mut_arg("target", |arg| arg.value_parser(scenarios()))
         })
         .mut_subcommand("show", |show| {
             show.mut_arg("target", |arg| arg.value_parser(targets()))
@@ -262,6 +299,13 @@ fn messages(typed: &str) -> Result<u32, String> {
     match typed.parse() {
         Ok(number) if (1..=MOST_MESSAGES).contains(&number) => Ok(number),
         _ => Err(format!("a whole number from 1 to {MOST_MESSAGES}")),
+    }
+}
+
+fn level(typed: &str) -> Result<u8, String> {
+    match typed.parse() {
+        Ok(level @ 1..=3) => Ok(level),
+        _ => Err("1, 2 or 3".to_owned()),
     }
 }
 

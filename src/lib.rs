@@ -20,10 +20,12 @@
 //! - [`stage`]: what a demo stands on: Docker, images, broker, Redis,
 //!   mail.
 //! - [`narrate`]: how a run is told: terminal, JSON lines, record.
+//! - [`book`]: chapters, questions, hints, and how far a reader has come.
 //! - [`event`]: the stream of events that a run is.
 //! - [`ledger`]: pure: facts in, audit out.
 //! - [`mod@text`], [`problem`]: what a person reads, in both languages.
 
+pub mod book;
 pub mod cli;
 #[path = "../demos/mod.rs"]
 pub mod demos;

@@ -64,6 +64,15 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
             manner,
             &mut out,
         )?,
+        Some(Command::Read { topic }) => {
+            drop(out);
+            let ended = cli::read::read(topic.as_deref(), manner)?;
+            // What was read (`ended.chapter`) is noted by the caller.
+            return Ok(ended.exit);
+        }
+        Some(Command::Hint { target, level }) => {
+            cli::hint::hint(target.as_deref(), level, manner, &mut out)?
+        }
         Some(Command::Doctor) => {
             return cli::doctor::doctor(manner, &mut out).await;
         }

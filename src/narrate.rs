@@ -48,7 +48,7 @@ pub use terminal::Terminal;
 use std::io;
 
 use crate::{
-    event::{Stamped, WayName},
+    event::{Choice, Stamped, WayName},
     ledger::Fact,
     text::{Lang, Text},
 };
@@ -121,6 +121,29 @@ pub const fn way_head(way: WayName) -> Text {
     words::head(way)
 }
 
+/// What a scenario asks before its outcome is told: the recipe, the fault,
+/// the question and its choices.
+pub fn posed(
+    recipe: &Text,
+    fault: &Text,
+    question: &Text,
+    choices: &[Choice],
+    style: &Style,
+) -> Vec<String> {
+    let page =
+        Page { lang: style.lang, color: style.color, width: style.width };
+    let mut lines = header::recipe(&page, recipe, fault);
+    lines.extend(header::asked(&page, question, choices));
+    lines
+}
+
+/// A label in the margin, and a text that hangs beside it.
+pub fn labelled(label: &Text, text: &str, style: &Style) -> Vec<String> {
+    let page =
+        Page { lang: style.lang, color: style.color, width: style.width };
+    page.labelled(label, text)
+}
+
 /// A problem as it is told on stderr, in the shape of clap and cargo:
 ///
 /// ```text
@@ -163,6 +186,18 @@ pub fn wrapped(text: &str, width: usize, indent: &str) -> Vec<String> {
         return vec![String::new()];
     }
     lines.into_iter().map(|line| format!("{indent}{line}")).collect()
+}
+
+/// The parts of a line between which it may be broken, each with the space
+/// after it.
+pub fn unbroken(line: &str) -> Vec<String> {
+    layout::glued(line)
+}
+
+/// The columns that a text takes: where Chinese is written, the characters
+/// whose width Unicode calls ambiguous take two.
+pub fn width_in(lang: Lang, text: &str) -> usize {
+    Page { lang, color: false, width: 80 }.width_of(text)
 }
 
 /// A text in an ink, or as it is where there is no colour.

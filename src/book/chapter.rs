@@ -1,0 +1,66 @@
+//! The chapters, as they are embedded.
+
+use crate::text::Lang;
+
+/// One chapter, and what belongs to it.
+#[derive(Debug)]
+pub struct Chapter {
+    /// The topic that it is about.
+    pub topic: &'static str,
+    /// Its directory under `chapters/`.
+    pub directory: &'static str,
+    /// `en.md`.
+    pub en: &'static str,
+    /// `zh.md`.
+    pub zh: &'static str,
+    /// `questions.toml`.
+    pub questions: &'static str,
+    /// `hints.toml`.
+    pub hints: &'static str,
+}
+
+macro_rules! chapter {
+    ($topic:literal, $directory:literal) => {
+        Chapter {
+            topic: $topic,
+            directory: $directory,
+            en: include_str!(concat!("../../chapters/", $directory, "/en.md")),
+            zh: include_str!(concat!("../../chapters/", $directory, "/zh.md")),
+            questions: include_str!(concat!(
+                "../../chapters/",
+                $directory,
+                "/questions.toml"
+            )),
+            hints: include_str!(concat!(
+                "../../chapters/",
+                $directory,
+                "/hints.toml"
+            )),
+        }
+    };
+}
+
+/// All of them, in the order of reading.
+pub static CHAPTERS: &[Chapter] = &[
+    chapter!("decoupling", "01-decoupling"),
+    chapter!("producer-loss", "02-producer-loss"),
+    chapter!("idempotency", "03-idempotency"),
+    chapter!("durability", "04-durability"),
+    chapter!("mirrored-ha", "05-mirrored-ha"),
+    chapter!("beyond", "06-beyond"),
+];
+
+impl Chapter {
+    /// The chapter about a topic.
+    pub fn about(topic: &str) -> Option<&'static Self> {
+        CHAPTERS.iter().find(|chapter| chapter.topic == topic)
+    }
+
+    /// Its text in a language.
+    pub const fn text(&self, lang: Lang) -> &'static str {
+        match lang {
+            Lang::En => self.en,
+            Lang::Zh => self.zh,
+        }
+    }
+}
