@@ -2,11 +2,16 @@
 
 pub mod demo;
 pub mod doctor;
+pub mod interview;
 pub mod list;
 pub mod orientation;
+pub mod progress;
+pub mod quiz;
+pub mod reset;
 pub mod show;
 mod signals;
 pub mod state;
+pub mod study;
 mod summary;
 pub mod tidy;
 
@@ -18,6 +23,7 @@ use clap::{
 };
 
 use crate::{
+    book::CHAPTERS,
     demos::TOPICS,
     lab::{catalogue, run::MOST_MESSAGES},
     narrate::{Detail, Style},
@@ -66,6 +72,18 @@ pub enum Command {
     },
     /// Run a topic, or one scenario of it, on a real broker.
     Demo(Demo),
+    /// Questions on cards, when they are due; progress is kept.
+    Quiz(quiz::Quiz),
+    /// A mock interview that digs, against the clock.
+    Interview(interview::Interview),
+    /// Forget what was read, run and answered.
+    Reset {
+        /// A topic; by default all of them.
+        topic: Option<String>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
     /// The source of a scenario's ways, or their difference.
     Show {
         /// A topic, or topic/scenario.
@@ -217,6 +235,8 @@ pub fn completable() -> clap::Command {
         let scenarios = catalogue::entries(TOPICS).map(|entry| entry.target());
         PossibleValuesParser::new(topics.chain(scenarios).collect::<Vec<_>>())
     };
+    let topics =
+        || PossibleValuesParser::new(CHAPTERS.iter().map(|one| one.topic));
     let mechanisms = || {
         let mut names: Vec<_> = catalogue::entries(TOPICS)
             .flat_map(|entry| entry.scenario.ways.mechanisms())
@@ -230,6 +250,15 @@ pub fn completable() -> clap::Command {
         .mut_subcommand("demo", |demo| {
             demo.mut_arg("targets", |arg| arg.value_parser(targets()))
                 .mut_arg("without", |arg| arg.value_parser(mechanisms()))
+        })
+        .mut_subcommand("quiz", |quiz| {
+            quiz.mut_arg("topic", |arg| arg.value_parser(topics()))
+        })
+        .mut_subcommand("interview", |interview| {
+            interview.mut_arg("topics", |arg| arg.value_parser(topics()))
+        })
+        .mut_subcommand("reset", |reset| {
+            reset.mut_arg("topic", |arg| arg.value_parser(topics()))
         })
         .mut_subcommand("show", |show| {
             show.mut_arg("target", |arg| arg.value_parser(targets()))
