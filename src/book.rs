@@ -8,8 +8,22 @@
 pub mod arrows;
 pub mod chapter;
 pub mod hints;
+pub mod interview;
+pub mod moment;
+pub mod next;
+pub mod outline;
 pub mod page;
+pub mod progress;
+pub mod prose;
 pub mod questions;
+pub mod schedule;
+pub mod selection;
 pub mod shown;
+pub mod store;
 
 pub use chapter::{CHAPTERS, Chapter};
+pub use moment::Moment;
+pub use next::{Step, next_step};
+pub use outline::{Outline, TopicOutline};
+pub use progress::Progress;
+pub use store::Store;

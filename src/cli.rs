@@ -4,13 +4,18 @@ pub mod demo;
 pub mod difference;
 pub mod doctor;
 pub mod hint;
+pub mod interview;
 pub mod list;
 pub mod orientation;
 pub mod pager;
+pub mod progress;
+pub mod quiz;
 pub mod read;
+pub mod reset;
 pub mod show;
 mod signals;
 pub mod state;
+pub mod study;
 mod summary;
 pub mod tidy;
 
@@ -71,6 +76,18 @@ pub enum Command {
     },
     /// Run a topic, or one scenario of it, on a real broker.
     Demo(Demo),
+    /// Questions on cards, when they are due; progress is kept.
+    Quiz(quiz::Quiz),
+    /// A mock interview that digs, against the clock.
+    Interview(interview::Interview),
+    /// Forget what was read, run and answered.
+    Reset {
+        /// A topic; by default all of them.
+        topic: Option<String>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
     /// The source of a scenario's ways, or their difference.
     Show {
         /// A topic, or topic/scenario.
@@ -267,6 +284,15 @@ pub fn completable() -> clap::Command {
         })
         .mut_subcommand("hint", |hint| {
             hint.mut_arg("target", |arg| arg.value_parser(scenarios()))
+        })
+        .mut_subcommand("quiz", |quiz| {
+            quiz.mut_arg("topic", |arg| arg.value_parser(chapters()))
+        })
+        .mut_subcommand("interview", |interview| {
+            interview.mut_arg("topics", |arg| arg.value_parser(chapters()))
+        })
+        .mut_subcommand("reset", |reset| {
+            reset.mut_arg("topic", |arg| arg.value_parser(chapters()))
         })
         .mut_subcommand("show", |show| {
             show.mut_arg("target", |arg| arg.value_parser(targets()))

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     Demo, Manner,
+    progress::Notes,
     signals::Signals,
     state::{self, RunDir},
     summary::Summary,
@@ -68,11 +69,15 @@ pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
         .to_owned(),
     });
     let told = narrator.clone();
-    let ended = run_all(asked, chosen, run, &dir, narrator, began).await;
+    let notes = Notes::default();
+    let noting = notes.clone();
+    let ended =
+        run_all(asked, chosen, run, &dir, narrator, began, noting).await;
     if let Err(problem) = &ended {
         told.tell(as_event(problem));
     }
     told.finish().await;
+    notes.tell(manner);
     if stopped(&ended) && io::stderr().is_terminal() && !json {
         // The spinner's line may still be there: begin a new one.
         let word = text! {
@@ -226,6 +231,7 @@ async fn run_all(
     dir: &RunDir,
     narrator: Narrator,
     began: Instant,
+    notes: Notes,
 ) -> Result<Exit, Problem> {
     let mut signals = Signals::listen()?;
     let hold = asked.hold;
@@ -240,6 +246,7 @@ async fn run_all(
         dir.work.clone(),
         narrator.clone(),
         began,
+        notes,
     ));
     let stop = work.abort_handle();
     let ended = tokio::select! {
@@ -290,6 +297,7 @@ async fn scenarios(
     work: PathBuf,
     narrator: Narrator,
     began: Instant,
+    notes: Notes,
 ) -> Result<Came, Problem> {
     // What a SIGKILL left; those of living runs are not ours to touch.
     let _ = reap::remove_orphans(engine.docker()).await;
@@ -337,11 +345,16 @@ async fn scenarios(
             let (topic, scenario) =
                 (entry.topic.id.to_owned(), entry.scenario.id.to_owned());
             narrator.tell(Event::Skipped { topic, scenario, why });
+            notes.skipped(&entry.target());
             continue;
         }
         let place = Place { index, of };
         let ended =
             session.scenario(entry.topic, entry.scenario, place, how).await?;
+        // Without a mechanism it was another claim.
+        if ended.without.is_none() {
+            notes.run(&entry.target(), ended.verdict);
+        }
         summary.ended.push(ended);
     }
     Ok(Came::End(summary))
