@@ -107,8 +107,8 @@ pub static COMPETING: Scenario = Scenario {
     claim: text! {
         en: "b: a queue sends in order. When the work is done, nobody promised: \
              \"paid\" first, and \"placed\" over it.",
-        zh: "b：队列只保证按顺序发出，不保证按顺序做完：\
-             先「付款」，再被「下单」覆盖。"
+        zh: "b：队列只管按顺序发出，不管按顺序做完：\
+             「下单」反而盖掉「付款」。"
     },
     fix: text! {
         en: "Hash the order onto N queues, x-single-active-consumer on each: in \

@@ -116,8 +116,7 @@ pub static REPLAY: Scenario = Scenario {
     limit: text! {
         en: "It keeps by age or size, not by acks: no dead letters, no TTL of \
              a message. A mail sent twice is sent twice.",
-        zh: "流按时间或大小留存，与 ack 无关；没有死信和单条 TTL。\
-             邮件这类外部效果会重复。"
+        zh: "流按时间或大小留存，不管 ack；没有死信和单条 TTL。邮件会重发。"
     },
     say: text! {
         en: "\"A queue is consumed, a log is read: only a log can be replayed.\"",

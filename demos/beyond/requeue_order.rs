@@ -58,7 +58,7 @@ pub static REQUEUE_ORDER: Scenario = Scenario {
             zh: "一个消费者，prefetch 10；第 1 条被 requeue。接着处理哪条？"
         },
         choices: &[
-            text! { en: "1: it is at the head again", zh: "第 1 条：它又在队首" },
+            text! { en: "1, at the head again", zh: "第 1 条，又在队首" },
             text! { en: "2 to 10, then 1", zh: "第 2 到 10 条，然后第 1 条" },
             text! { en: "all others, then 1", zh: "其余全部，最后第 1 条" },
         ],
@@ -102,19 +102,16 @@ pub static REQUEUE_ORDER: Scenario = Scenario {
             ),
         ],
     },
-    columns: &[Column::Confirmed, Column::Applied, Column::Lost],
-    figures: &["behind", "broken", "wrong", "quorum"],
+    columns: &[Column::Applied, Column::Lost],
+    figures: &["behind", "broken", "wrong"],
     bars: &[],
     claim: text! {
-        en: "b: back in the queue it is the next to be *sent*. Done first is \
-             what the consumer holds already.",
+        en: "b: requeued is the next to be sent; done first is what is in hand.",
         zh: "b：放回队列只是下一个被「发出」；先处理的，是消费者手里已有的。"
     },
     fix: text! {
-        en: "Where order counts: prefetch 1 and one active consumer; or a \
-             version check, if a late step may be dropped.",
-        zh: "要顺序就 prefetch 1，且只有一个活跃消费者；\
-             迟到的步骤可以丢弃的话，用版本校验。"
+        en: "Prefetch 1, one active consumer; a version check, if late is lost.",
+        zh: "prefetch 1，单活消费者；迟到的可以丢弃时，用版本校验。"
     },
     limit: text! {
         en: "A poison message stops the line: limit its tries. A 3.10 quorum \

@@ -119,7 +119,7 @@ async fn drain(lab: &Lab, how: How, queue: &str, backlog: u32) -> Ran {
         Ok(lab.ready(queue).await? == backlog - its_share)
     })
     .await?;
-    let alone = (backlog / 4).min(ALONE);
+    let alone = (backlog / 3).min(ALONE);
     let by_one = pack(lab, &packers, &may, alone, alone as usize).await?;
     for _ in 0..how.helpers {
         packers.push(start().await?);
@@ -223,15 +223,20 @@ fn tell(lab: &Lab, how: How, first: usize, helped: usize, faster: f64) {
     lab.step(
         text! { en: "consume", zh: "消费" },
         text! {
-            en: "the first packed {first}, those who joined {helped}: {faster} \
-                 times the rate of one",
-            zh: "第一个打包 {first} 个，后来的 {helped} 个：速度是一个的 \
+            en: "the first packed {first}, the others {helped}: {faster} times as \
+                 fast as one",
+            zh: "第一个打包 {first} 个，后来的 {helped} 个：速度为一个的 \
                  {faster} 倍",
             first = first, helped = helped, faster = faster
         },
     );
-    lab.came_to(text! {
-        en: "drained {faster} times as fast", zh: "消化速度 {faster} 倍",
-        faster = faster
+    lab.came_to(match helped {
+        0 => text! {
+            en: "one packed all {n}", zh: "一个消费者做完全部 {n} 单", n = first
+        },
+        _ => text! {
+            en: "drained {faster} times as fast", zh: "消化速度 {faster} 倍",
+            faster = faster
+        },
     });
 }

@@ -122,8 +122,8 @@ fn tell(lab: &Lab, how: How, before: u32) {
     lab.step(
         text! { en: "consume", zh: "消费" },
         text! {
-            en: "prefetch {prefetch}: {before} ordinary orders done before the \
-                 urgent ones",
+            en: "prefetch {prefetch}: ordinary orders done before the urgent \
+                 ones: {before}",
             zh: "prefetch {prefetch}：加急单之前先做了 {before} 个普通单",
             prefetch = how.prefetch, before = before
         },

@@ -175,6 +175,15 @@ pub async fn on_a_quorum_queue(lab: &Lab) -> Ran {
     link.close().await?;
     let name = text! { en: "quorum", zh: "仲裁" };
     lab.observe("quorum", name, before.into(), Unit::Count);
+    lab.step(
+        text! { en: "compare", zh: "对照" },
+        text! {
+            en: "the same on a quorum queue without a limit: after {before} of \
+                 {others}",
+            zh: "换成不设上限的仲裁队列：落在 {others} 条中的 {before} 条之后",
+            before = before, others = OTHERS
+        },
+    );
     Ok(())
 }
 
