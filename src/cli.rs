@@ -4,6 +4,7 @@ pub mod demo;
 pub mod doctor;
 pub mod list;
 pub mod orientation;
+mod report;
 pub mod show;
 mod signals;
 pub mod state;
@@ -160,6 +161,9 @@ pub struct Demo {
     /// Events as JSON lines on stdout, instead of the narrative.
     #[arg(long)]
     pub json: bool,
+    /// The run as one page for a browser, written when it is over.
+    #[arg(long, value_name = "FILE.html", value_hint = clap::ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
     /// Keep the stage at the end, and tell where its management page is.
     #[arg(long)]
     pub hold: bool,
