@@ -11,6 +11,7 @@ pub mod pager;
 pub mod progress;
 pub mod quiz;
 pub mod read;
+mod report;
 pub mod reset;
 pub mod show;
 mod signals;
@@ -200,6 +201,9 @@ pub struct Demo {
     /// Events as JSON lines on stdout, instead of the narrative.
     #[arg(long)]
     pub json: bool,
+    /// The run as one page for a browser, written when it is over.
+    #[arg(long, value_name = "FILE.html", value_hint = clap::ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
     /// Keep the stage at the end, and tell where its management page is.
     #[arg(long)]
     pub hold: bool,

@@ -363,6 +363,9 @@ pub enum Event {
         /// `all`, or `struck`: with many messages only the facts of the
         /// struck ones are recorded.
         facts: String,
+        /// When, by the clock, in UTC: `2026-11-26T08:46:17Z`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        started: Option<String>,
     },
     /// Something takes a while: an image, a boot, a wait.
     Waiting {

@@ -17,6 +17,7 @@ mod layout;
 mod narrator;
 mod person;
 mod record;
+mod report;
 #[cfg(test)]
 mod sample;
 mod series;
@@ -43,9 +44,10 @@ mod words;
 
 pub use narrator::{Failure, Narrator, Pace};
 pub use record::{JsonLines, Record};
+pub use report::{Report, WithReport, page};
 pub use terminal::Terminal;
 
-use std::io;
+use std::{io, path::Path};
 
 use crate::{
     event::{Choice, Stamped, WayName},
@@ -142,6 +144,12 @@ pub fn labelled(label: &Text, text: &str, style: &Style) -> Vec<String> {
     let page =
         Page { lang: style.lang, color: style.color, width: style.width };
     page.labelled(label, text)
+}
+
+/// Where the page of a run is, as the last line of its narrative.
+pub fn report_line(path: &Path, lang: Lang, color: bool) -> String {
+    let page = Page { lang, color, width: Style::width_of_terminal() };
+    ending::command_line(&page, &words::REPORT, &path.display().to_string())
 }
 
 /// A problem as it is told on stderr, in the shape of clap and cargo:

@@ -3,13 +3,14 @@
 use std::{
     io::{self, IsTerminal, Write},
     path::PathBuf,
-    sync::Arc,
-    time::Instant,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Instant, SystemTime},
 };
 
 use super::{
     Demo, Manner,
     progress::Notes,
+    report::PageFile,
     signals::Signals,
     state::{self, RunDir},
     summary::Summary,
@@ -22,7 +23,10 @@ use crate::{
         catalogue::{self, Entry},
         run::{How, Place, Session, heard},
     },
-    narrate::{Failure, JsonLines, Narrator, Pace, Record, Terminal, View},
+    narrate::{
+        Failure, JsonLines, Narrator, Pace, Record, Report, Terminal, View,
+        WithReport, report_line,
+    },
     problem::{Exit, Problem},
     stage::{Engine, RunId, Stage, Wanted, reap},
     text,
@@ -37,24 +41,25 @@ use crate::{
 pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
     let (began, json) = (Instant::now(), asked.json);
     let prepared = Prepared::from(&asked);
-    let Prepared { chosen, run, dir, record, record_path } = match prepared {
-        Ok(prepared) => prepared,
-        Err(problem) => {
-            if asked.json {
-                let event = as_event(&problem);
-                let _ = JsonLines::new(io::stdout())
-                    .tell(&Stamped { at_ms: 0, event });
+    let Prepared { chosen, run, dir, record, record_path, page } =
+        match prepared {
+            Ok(prepared) => prepared,
+            Err(problem) => {
+                if asked.json {
+                    let event = as_event(&problem);
+                    let _ = JsonLines::new(io::stdout())
+                        .tell(&Stamped { at_ms: 0, event });
+                }
+                return Err(problem);
             }
-            return Err(problem);
-        }
-    };
-    let narrator = Narrator::new(
-        began,
-        Some(record),
-        view(&asked, manner),
-        pace(&asked),
-        manner.lang,
-    );
+        };
+    let page = page.map(|file| Page::to(file, manner));
+    let mut view = view(&asked, manner);
+    if let Some(page) = &page {
+        view = Box::new(WithReport::new(view, page.report.clone()));
+    }
+    let narrator =
+        Narrator::new(began, Some(record), view, pace(&asked), manner.lang);
     narrator.tell(Event::RunStarted {
         run: run.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -67,6 +72,9 @@ pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
             "all"
         }
         .to_owned(),
+        started: Some(
+            humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        ),
     });
     let told = narrator.clone();
     let notes = Notes::default();
@@ -86,7 +94,49 @@ pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
         };
         let _ = writeln!(io::stderr(), "\n {}", word.say(manner.lang));
     }
-    ended
+    match page {
+        Some(page) => page.written(ended, json),
+        None => ended,
+    }
+}
+
+/// The page of this run, written when all is over, however it ended.
+struct Page {
+    file: PageFile,
+    report: Arc<Mutex<Report>>,
+    manner: Manner,
+}
+
+impl Page {
+    fn to(file: PageFile, manner: Manner) -> Self {
+        let report = Arc::new(Mutex::new(Report::new(manner.lang)));
+        Self { file, report, manner }
+    }
+
+    /// Writes it, and says where it is.
+    fn written(
+        self,
+        ended: Result<Exit, Problem>,
+        json: bool,
+    ) -> Result<Exit, Problem> {
+        let Self { file, report, manner } = self;
+        let report = report.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(problem) = file.write(&report.page()) {
+            return Err(match ended {
+                // The first thing that went wrong is what is told.
+                Err(first) => first.help(problem.error),
+                // A signal's exit code stays, whatever came after it.
+                Ok(exit) if stopped(&Ok(exit)) => Problem { exit, ..problem },
+                Ok(_) => problem,
+            });
+        }
+        if !json {
+            let line = report_line(&file.typed, manner.lang, manner.color);
+            // Where nobody listens any more, the page is there all the same.
+            let _ = writeln!(io::stdout(), "{line}");
+        }
+        ended
+    }
 }
 
 /// Whether a signal ended it.
@@ -109,16 +159,19 @@ struct Prepared {
     dir: RunDir,
     record: Record,
     record_path: PathBuf,
+    page: Option<PageFile>,
 }
 
 impl Prepared {
     fn from(asked: &Demo) -> Result<Self, Problem> {
         let chosen = Chosen::from(asked)?;
         refuse_to_ask_nobody(asked)?;
+        let page =
+            asked.report.as_deref().map(PageFile::prepare).transpose()?;
         let run = RunId::random();
         let dir = RunDir::make(&run)?;
         let (record, record_path) = dir.record()?;
-        Ok(Self { chosen, run, dir, record, record_path })
+        Ok(Self { chosen, run, dir, record, record_path, page })
     }
 }
 

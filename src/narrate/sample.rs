@@ -35,6 +35,7 @@ pub(crate) fn run_started(scenarios: u32) -> Event {
         seed: 7,
         record: "/home/student/.local/share/rmq-lab/runs/7f3a.jsonl".into(),
         facts: "all".into(),
+        started: Some("2026-11-26T08:46:17Z".into()),
     }
 }
 

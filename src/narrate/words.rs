@@ -35,6 +35,7 @@ words! {
     THE_STRUCK: "the struck messages:", "被命中的消息：";
     AGAIN: "again", "重跑";
     RECORD: "record", "记录";
+    REPORT: "report", "报告";
     BROKER_LOG: "broker log", "broker 日志";
     RECORDED: "recorded", "录像";
     LEFT_OUT: "left out", "已跳过";
