@@ -85,7 +85,9 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
         Some(Command::Read { topic }) => {
             drop(out);
             let ended = cli::read::read(topic.as_deref(), manner)?;
-            // What was read (`ended.chapter`) is noted by the caller.
+            if let Some(chapter) = ended.chapter {
+                cli::progress::note_read(chapter.topic, manner);
+            }
             return Ok(ended.exit);
         }
         Some(Command::Hint { target, level }) => {

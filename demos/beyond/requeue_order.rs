@@ -156,7 +156,8 @@ async fn one_in_hand(lab: Lab) -> Ran {
 
 /// One in hand; what fails is rejected.
 async fn rejected(lab: Lab) -> Ran {
-    let how = How { prefetch: 1, apply: Progress::apply, fails: Fails::Reject };
+    let (apply, fails) = (Progress::apply, Fails::Reject);
+    let how = How { prefetch: 1, apply, fails };
     one_packer(&lab, how).await
 }
 

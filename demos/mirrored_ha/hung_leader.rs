@@ -108,6 +108,7 @@ const AT: usize = 1;
 /// After a kill it was 0.3 to 0.4 s; whoever waits for silence waits longer.
 const SILENCE_MS: f64 = 1_500.0;
 
+/// Half of the orders before, half while the leader stands still.
 async fn leader_hangs(lab: Lab) -> Ran {
     let nodes = Nodes::of(&lab)?;
     nodes.declare(Kind::Quorum(3), LEADER).await?;

@@ -22,6 +22,7 @@ mod cli;
 mod clusters;
 mod faults;
 mod images;
+mod lint;
 mod mail;
 mod producers;
 mod relay;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         balancers::trials(),
         mail::trials(),
         producers::trials(),
+        lint::trials(),
         cli::trials(),
         signals::trials(),
     ]

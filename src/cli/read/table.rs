@@ -164,16 +164,16 @@ mod tests {
         let text = "| a | b |\n|---|---|\n| eleven letters | twelve letters \
                     |\n| c | d |\n";
         assert_eq!(
-            told(text, 26, Lang::En).unwrap_or_default(),
+            told(text, 30, Lang::En).unwrap_or_default(),
             [
-                "+------------+-----------+",
-                "| a          | b         |",
-                "+------------+-----------+",
-                "| eleven     | twelve    |",
-                "| letters    | letters   |",
-                "+------------+-----------+",
-                "| c          | d         |",
-                "+------------+-----------+",
+                "+---------+----------------+",
+                "| a       | b              |",
+                "+---------+----------------+",
+                "| eleven  | twelve letters |",
+                "| letters |                |",
+                "+---------+----------------+",
+                "| c       | d              |",
+                "+---------+----------------+",
             ]
         );
     }
@@ -182,7 +182,7 @@ mod tests {
     fn without_room_for_a_table_each_row_is_a_record() {
         let text = "| what | how | why |\n|---|---|---|\n\
                     | a long beginning | a long middle | a long end |\n";
-        assert_eq!(told(text, 20, Lang::En), None);
+        assert_eq!(told(text, 30, Lang::En), None);
         let records = records(&cells(text));
         assert_eq!(plain(&records[0].0), "a long beginning");
         let named: Vec<_> = records[0].1.iter().map(|s| plain(s)).collect();
