@@ -153,7 +153,12 @@ impl<'t> Paper<'t> {
                 }
             };
             let command = format!("rmq-lab demo {}", runs.join(" "));
-            let arrow = if words.is_empty() { "→ " } else { " → " };
+            // A full-width stop brings its own space.
+            let tight = plain(&words).ends_with(['。', '；', '，', '：']);
+            let arrow = match words.is_empty() || tight {
+                true => "→ ",
+                false => " → ",
+            };
             words.push(Span { text: arrow.to_owned(), ..Span::default() });
             words.push(Span { text: command, code: true, ..Span::default() });
         }

@@ -33,8 +33,16 @@ pub fn lines(
         fit.see_cell(nth, width + 2);
         longest[nth] = longest[nth].max(width);
     }
-    let widths: Vec<_> =
+    let mut widths: Vec<_> =
         fit.fit().col_widths.iter().map(|width| width - 2).collect();
+    // The fit takes a little more than it must: what is left goes back.
+    let used = widths.iter().map(|width| width + 3).sum::<usize>() + 1;
+    let mut left = room.saturating_sub(used);
+    for (width, longest) in widths.iter_mut().zip(&longest) {
+        let more = longest.saturating_sub(*width).min(left);
+        *width += more;
+        left -= more;
+    }
     let squeezed = |(&width, &longest)| width < NARROW && width < longest;
     if widths.iter().zip(&longest).any(squeezed) {
         return None;
