@@ -87,21 +87,21 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-fn there_is_a_terminal() -> bool {
+pub fn there_is_a_terminal() -> bool {
     let script = Command::new("script").arg("--version").output();
     script.is_ok_and(|done| {
         String::from_utf8_lossy(&done.stdout).contains("util-linux")
     })
 }
 
-fn coloured(ended: &Ended) -> Result<(), String> {
+pub fn coloured(ended: &Ended) -> Result<(), String> {
     match ended.stdout.contains("\u{1b}[") {
         true => Ok(()),
         false => Err("no colour".to_owned()),
     }
 }
 
-fn plain(ended: &Ended) -> Result<(), String> {
+pub fn plain(ended: &Ended) -> Result<(), String> {
     match ended.stdout.contains('\u{1b}') {
         true => Err(format!("an escape sequence: {:?}", ended.stdout)),
         false => Ok(()),

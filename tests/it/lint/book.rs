@@ -128,8 +128,10 @@ impl Book {
     /// Every scenario with its `topic/scenario`.
     pub fn cases(&self) -> impl Iterator<Item = (String, &Case)> {
         self.topics.iter().flat_map(|topic| {
-            let target = |case: &Case| format!("{}/{}", topic.id, case.id);
-            topic.scenarios.iter().map(move |case| (target(case), case))
+            topic
+                .scenarios
+                .iter()
+                .map(move |case| (format!("{}/{}", topic.id, case.id), case))
         })
     }
 }

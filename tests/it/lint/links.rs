@@ -179,7 +179,9 @@ fn mentions(book: &Book) -> Vec<Finding> {
     }));
     let strangers = said.iter().flat_map(|(at, line)| {
         let unknown = targets(book, line).filter(|t| book.case(t).is_none());
-        unknown.map(|target| Finding::new(at, format!("no scenario {target}")))
+        unknown.map(move |target| {
+            Finding::new(at, format!("no scenario {target}"))
+        })
     });
     strangers.collect()
 }
@@ -193,7 +195,7 @@ fn targets<'t>(
     let path = |c: char| {
         c.is_ascii_alphanumeric() || matches!(c, '-' | '/' | '_' | '.')
     };
-    line.split(move |c: char| !path(c)).filter_map(|word| {
+    line.split(move |c: char| !path(c)).filter_map(move |word| {
         let word = word.trim_end_matches('.');
         let (topic, scenario) = word.split_once('/')?;
         let known = book.topics.iter().any(|one| one.id == topic);
@@ -238,12 +240,9 @@ fn listed(book: &Book) -> Vec<Finding> {
         let (mut topic, mut listed) = (String::new(), Vec::new());
         for block in flat(&blocks(&paper.text)) {
             let Kind::Table(rows) = block.kind else { continue };
-            let heads: Vec<_> =
-                rows[0].cells.iter().map(|c| plain(c)).collect();
-            if !["scenario", "场景"]
-                .iter()
-                .any(|h| heads.get(1).is_some_and(|x| x == h))
-            {
+            let head = rows.first().and_then(|row| row.cells.get(1));
+            let head = head.map(|cell| plain(cell)).unwrap_or_default();
+            if !["scenario", "场景"].contains(&head.as_str()) {
                 continue;
             }
             for row in rows.iter().skip(1) {

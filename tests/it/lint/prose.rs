@@ -112,18 +112,16 @@ fn punctuation(book: &Book) -> Vec<Finding> {
             Lang::En => english_slip(&prose),
             Lang::Zh => chinese_slip(&prose),
         };
-        if let Some((says, part)) = slip {
-            found.push(Finding::new(at, format!("{says}: {part}")));
-        }
-        if prose.contains(['!', '！']) {
-            found.push(Finding::new(&found_at(&prose), "an exclamation mark"));
-        }
+        let shouts = prose
+            .find(['!', '！'])
+            .map(|nth| ("an exclamation mark", around(&prose, nth)));
+        found.extend(
+            [slip, shouts].into_iter().flatten().map(|(says, part)| {
+                Finding::new(&at, format!("{says}: {part}"))
+            }),
+        );
     }
     found
-}
-
-fn found_at(prose: &str) -> String {
-    prose.chars().take(60).collect()
 }
 
 type Slip = Option<(&'static str, String)>;

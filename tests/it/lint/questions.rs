@@ -113,7 +113,7 @@ fn all(book: &Book) -> impl Iterator<Item = (String, &Question)> {
     book.chapters.iter().flat_map(|pages| {
         let file = pages.questions.read.as_ref().ok();
         let questions = file.into_iter().flat_map(|file| &file.questions);
-        questions.map(|one| (pages.questions.at(&one.id), one))
+        questions.map(move |one| (pages.questions.at(&one.id), one))
     })
 }
 
@@ -313,7 +313,7 @@ fn proven(book: &Book) -> Vec<Finding> {
     };
     let mut found: Vec<_> = MUST_BE_PROVEN
         .iter()
-        .filter(|number| !is_proven(number))
+        .filter(|number| !is_proven(*number))
         .map(|n| Finding::new(format!("question {n}"), "no run proves it"))
         .collect();
     let count = (1..=ASKED).filter(is_proven).count();
@@ -326,13 +326,13 @@ fn proven(book: &Book) -> Vec<Finding> {
 
 fn unproven(_: &Book) -> Vec<Spoil> {
     let mut spoils: Vec<_> = MUST_BE_PROVEN
-        .iter()
+        .into_iter()
         .map(|number| {
             spoil(format!("{number} is not proven"), move |book| {
                 for pages in &mut book.chapters {
                     let Ok(file) = &mut pages.questions.read else { continue };
                     let own = file.questions.iter_mut();
-                    own.filter(|q| q.list.contains(number))
+                    own.filter(|q| q.list.contains(&number))
                         .for_each(|q| q.proven_by.clear());
                 }
             })

@@ -267,7 +267,7 @@ fn names_a_letter(said: &str) -> bool {
 fn given_away(book: &Book) -> Vec<Spoil> {
     let with = |what: &str, en: &'static str, zh: &'static str| {
         each_hinted(book, what, move |hints, _, _| {
-            hints[0] = Text::fixed(en, zh);
+            hints.insert(0, Text::fixed(en, zh));
         })
     };
     let mut spoils = with("b in English", "It is b.", "再看看故障。");
@@ -282,7 +282,7 @@ fn given_away(book: &Book) -> Vec<Spoil> {
     let targets: Vec<_> = of_scenarios(book).map(|(_, t, _)| t).collect();
     let said = each_hinted(book, "the choice itself", |hints, book, target| {
         if let Some(case) = book.case(target) {
-            hints[0] = case.choices[case.right].clone();
+            hints.push(case.choices[case.right].clone());
         }
     });
     let says_much = said.into_iter().zip(targets).filter(|(_, target)| {

@@ -97,7 +97,7 @@ fn runs(block: &Block, topic: &str) -> Vec<Part> {
         }
         Kind::Table(rows) => rows
             .iter()
-            .flat_map(|row| row.cells.iter().map(|cell| (row.line, cell)))
+            .flat_map(|row| row.cells.iter().map(move |cell| (row.line, cell)))
             .filter_map(|(line, cell)| of(line, cell))
             .collect(),
         _ => Vec::new(),
