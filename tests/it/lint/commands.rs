@@ -91,11 +91,11 @@ fn command(line: &str) -> Option<String> {
     let settings = line
         .split_inclusive(' ')
         .take_while(|word| word.contains('=') && !word.starts_with('-'));
-    let line = &line[settings.map(str::len).sum::<usize>()..];
+    let line = bare(&line[settings.map(str::len).sum::<usize>()..]);
     let own = line.strip_prefix("cargo run -- ");
     let words = match own.or_else(|| line.strip_prefix("rmq-lab ")) {
-        Some(words) => bare(words),
-        None if line == "rmq-lab" => String::new(),
+        Some(words) => words,
+        None if line == "rmq-lab" => "",
         None => return None,
     };
     Some(format!("rmq-lab {words}").trim_end().to_owned())

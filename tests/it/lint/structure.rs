@@ -151,7 +151,17 @@ fn different(book: &Book) -> Vec<Spoil> {
             spoils.extend(more.map(|what| append(nth, lang, what)));
             spoils.push(edit(nth, lang, "\n## ", "\n### "));
             spoils.push(edit(nth, lang, "```text", "```sh"));
-            spoils.push(edit(nth, lang, "\n- ", "\n  "));
+            // The first may be a line of a difference.
+            spoils.push(spoil(
+                format!("{nth} {lang:?}: an item"),
+                move |book| {
+                    let text =
+                        &mut book.chapters[nth].texts[lang as usize].text;
+                    if let Some(at) = text.rfind("\n- ") {
+                        text.replace_range(at..at + 3, "\n  ");
+                    }
+                },
+            ));
             spoils.push(edit(nth, lang, "→ `", "`"));
             spoils.push(edit(nth, lang, "<!-- diff: ", "<!-- diff: x"));
             spoils.push(spoil(
