@@ -15,6 +15,7 @@ mod questions;
 mod rule;
 mod scenarios;
 mod structure;
+mod texts;
 
 use std::sync::LazyLock;
 
@@ -25,10 +26,11 @@ use rule::Rule;
 
 static BOOK: LazyLock<Book> = LazyLock::new(Book::load);
 
-const ALL: [&[Rule]; 7] = [
+const ALL: [&[Rule]; 8] = [
     code::RULES,
     scenarios::RULES,
     questions::RULES,
+    texts::RULES,
     structure::RULES,
     prose::RULES,
     links::RULES,

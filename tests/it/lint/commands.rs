@@ -10,8 +10,8 @@ use rmq_lab::{
 use super::{
     book::{Book, LANGUAGES, Paper},
     inline::{flat, words},
-    questions,
     rule::{Finding, Rule, Spoil, append, spoil},
+    texts,
 };
 
 pub const RULES: &[Rule] = &[Rule {
@@ -28,11 +28,11 @@ struct Shown {
 
 fn commands(book: &Book) -> Vec<Finding> {
     let mut shown: Vec<_> = book.texts().flat_map(of_paper).collect();
-    shown.extend(questions::texts(book).into_iter().flat_map(|(at, text)| {
+    shown.extend(texts::of_book(book).into_iter().flat_map(|(at, text)| {
         let both = LANGUAGES.map(|lang| text.say(lang).to_owned());
         both.into_iter().flat_map(move |said| {
             let code = said.split('`').skip(1).step_by(2);
-            let code = code.filter_map(|line| command(line));
+            let code = code.filter_map(command);
             let at = at.clone();
             code.map(move |line| Shown { at: at.clone(), line })
                 .collect::<Vec<_>>()

@@ -13,9 +13,8 @@ use rmq_lab::{
 use super::{
     book::{Book, LANGUAGES, README, README_ZH},
     inline::{flat, words},
-    questions,
     rule::{Finding, Rule, Spoil, append, edit, spoil},
-    scenarios,
+    texts,
 };
 
 pub const RULES: &[Rule] = &[
@@ -172,8 +171,7 @@ fn mentions(book: &Book) -> Vec<Finding> {
             lines.map(|(nth, line)| (paper.at(nth + 1), line.to_owned()))
         })
         .collect();
-    let texts =
-        questions::texts(book).into_iter().chain(scenarios::texts(book));
+    let texts = texts::all(book).into_iter();
     said.extend(texts.flat_map(|(at, text)| {
         LANGUAGES.map(|lang| (at.clone(), text.say(lang).to_owned()))
     }));

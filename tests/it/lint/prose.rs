@@ -9,9 +9,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::{
     book::{Book, LANGUAGES, Paper},
     inline::{flat, prose, words},
-    questions::{self, is_chinese},
     rule::{Finding, Rule, Spoil, append, spoil},
     structure::tears,
+    texts::{self, is_chinese},
 };
 
 pub const RULES: &[Rule] = &[
@@ -91,7 +91,7 @@ fn all_prose(book: &Book) -> Vec<(String, Lang, String)> {
             (paper.at(words.line), paper.lang, prose(&words.spans))
         }));
     }
-    for (at, text) in questions::texts(book) {
+    for (at, text) in texts::of_book(book) {
         all.extend(LANGUAGES.map(|lang| {
             // What stands in backticks is code.
             let parts = text.say(lang).split('`').enumerate();

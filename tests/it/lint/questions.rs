@@ -3,15 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use rmq_lab::{
-    book::questions::Question,
-    text::{Lang, Text},
-};
+use rmq_lab::book::questions::Question;
 
 use super::{
-    book::{Book, LANGUAGES, Toml},
+    book::{Book, Toml},
     rule::{Finding, Rule, Spoil, spoil},
-    scenarios::{self, HINTS},
+    scenarios::HINTS,
+    texts::is_chinese,
 };
 
 pub const RULES: &[Rule] = &[
@@ -40,16 +38,6 @@ pub const RULES: &[Rule] = &[
         name: "what_a_run_must_prove_a_run_proves",
         check: proven,
         spoils: unproven,
-    },
-    Rule {
-        name: "every_text_is_in_both_languages",
-        check: both_languages,
-        spoils: one_language,
-    },
-    Rule {
-        name: "questions_and_hints_are_plain_text",
-        check: plain_text,
-        spoils: markdown,
     },
 ];
 
@@ -109,7 +97,7 @@ fn other_formats(_: &Book) -> Vec<Spoil> {
 }
 
 /// Every question, and where it stands.
-fn all(book: &Book) -> impl Iterator<Item = (String, &Question)> {
+pub fn all(book: &Book) -> impl Iterator<Item = (String, &Question)> {
     book.chapters.iter().flat_map(|pages| {
         let file = pages.questions.read.as_ref().ok();
         let questions = file.into_iter().flat_map(|file| &file.questions);
@@ -170,7 +158,7 @@ fn each(
 }
 
 /// A change of the first question.
-fn first(what: &str, change: impl Fn(&mut Question) + 'static) -> Spoil {
+pub fn first(what: &str, change: impl Fn(&mut Question) + 'static) -> Spoil {
     spoil(what, move |book| {
         if let Ok(file) = &mut book.chapters[0].questions.read {
             change(&mut file.questions[0]);
@@ -179,7 +167,7 @@ fn first(what: &str, change: impl Fn(&mut Question) + 'static) -> Spoil {
 }
 
 /// A change of the first question of every chapter in turn.
-fn first_of_each(
+pub fn first_of_each(
     book: &Book,
     what: &str,
     change: impl Fn(&mut Question) + Copy + 'static,
@@ -313,7 +301,7 @@ fn proven(book: &Book) -> Vec<Finding> {
     };
     let mut found: Vec<_> = MUST_BE_PROVEN
         .iter()
-        .filter(|number| !is_proven(*number))
+        .filter(|number| !is_proven(number))
         .map(|n| Finding::new(format!("question {n}"), "no run proves it"))
         .collect();
     let count = (1..=ASKED).filter(is_proven).count();
@@ -340,135 +328,6 @@ fn unproven(_: &Book) -> Vec<Spoil> {
         .collect();
     spoils.push(spoil("no topic has scenarios", |book| {
         book.topics.iter_mut().for_each(|topic| topic.scenarios.clear());
-    }));
-    spoils
-}
-
-/// Every text of questions and hints, and where it stands.
-pub fn texts(book: &Book) -> Vec<(String, Text)> {
-    let mut texts = Vec::new();
-    for (at, question) in all(book) {
-        let dig = question.dig.iter().flat_map(|d| [&d.ask, &d.answer]);
-        let wrong = question.wrong.iter().flat_map(|w| [&w.said, &w.because]);
-        let own = [&question.ask, &question.answer].into_iter().chain(dig);
-        let own = own.chain(wrong).chain(&question.hint);
-        texts.extend(own.map(|text| (at.clone(), text.clone())));
-    }
-    for pages in &book.chapters {
-        let Ok(hints) = &pages.hints.read else { continue };
-        for own in &hints.scenarios {
-            let at = pages.hints.at(&own.id);
-            let own = own.hint.iter().map(|hint| (at.clone(), hint.clone()));
-            texts.extend(own);
-        }
-    }
-    texts
-}
-
-fn both_languages(book: &Book) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for (at, text) in scenarios::texts(book).into_iter().chain(texts(book)) {
-        let (en, zh) = (text.en.trim(), text.zh.trim());
-        let says = if en.is_empty() || zh.is_empty() {
-            "said in one language only"
-        } else if en.contains(is_chinese) {
-            "Chinese in the English text"
-        } else if !zh.contains(is_chinese) && !says_no_more(zh, en) {
-            "no Chinese in the Chinese text"
-        } else if en == zh && en.split_whitespace().count() > 3 {
-            "the same in both languages"
-        } else {
-            continue;
-        };
-        found.push(Finding::new(at, format!("{says}: {en:?} {zh:?}")));
-    }
-    found
-}
-
-/// Names, settings and numbers: every word of the one is a word of the other.
-fn says_no_more(zh: &str, en: &str) -> bool {
-    let words = |text: &str| -> Vec<String> {
-        let words = text.split(|c: char| !c.is_ascii_alphanumeric());
-        words.map(str::to_owned).collect()
-    };
-    let english = words(en);
-    words(zh).iter().all(|word| english.contains(word))
-}
-
-pub fn is_chinese(c: char) -> bool {
-    ('\u{4e00}'..='\u{9fff}').contains(&c)
-}
-
-fn one_language(book: &Book) -> Vec<Spoil> {
-    type Place = fn(&mut Question) -> &mut Text;
-    let places: [(&str, Place); 7] = [
-        ("ask", |q| &mut q.ask),
-        ("answer", |q| &mut q.answer),
-        ("dig ask", |q| &mut q.dig[1].ask),
-        ("dig answer", |q| &mut q.dig[1].answer),
-        ("wrong", |q| &mut q.wrong[1].said),
-        ("because", |q| &mut q.wrong[1].because),
-        ("hint", |q| &mut q.hint[2]),
-    ];
-    let mut spoils = scenarios::spoilt_texts();
-    for (what, place) in places {
-        for lang in LANGUAGES {
-            let what = format!("no {what} in {lang:?}");
-            spoils.extend(first_of_each(book, &what, move |q| match lang {
-                Lang::En => place(q).en = "".into(),
-                Lang::Zh => place(q).zh = " ".into(),
-            }));
-        }
-        let swapped = move |q: &mut Question| {
-            let text = place(q);
-            std::mem::swap(&mut text.en, &mut text.zh);
-        };
-        spoils.push(first(&format!("{what}: swapped"), swapped));
-        let english = move |q: &mut Question| {
-            place(q).zh = "Words that nobody has put over.".into();
-        };
-        spoils.push(first(&format!("{what}: English for both"), english));
-    }
-    spoils.push(spoil("a hint in English only", |book| {
-        if let Ok(hints) = &mut book.chapters[3].hints.read {
-            hints.scenarios[0].hint[1].zh = "".into();
-        }
-    }));
-    spoils
-}
-
-fn plain_text(book: &Book) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for (at, text) in texts(book) {
-        for said in LANGUAGES.map(|lang| text.say(lang)) {
-            let starts = |mark: &str| {
-                said.lines().any(|line| line.trim_start().starts_with(mark))
-            };
-            let says = if said.contains("**") || said.contains("](") {
-                "Markdown"
-            } else if starts("# ") || starts("- ") || starts("| ") {
-                "a heading, a list or a table"
-            } else if said.matches('`').count() % 2 == 1 {
-                "a backtick alone"
-            } else {
-                continue;
-            };
-            found.push(Finding::new(&at, format!("{says}: {said}")));
-        }
-    }
-    found
-}
-
-fn markdown(_: &Book) -> Vec<Spoil> {
-    let with = |what: &'static str| {
-        first(what, move |q| q.answer.zh.to_mut().push_str(what))
-    };
-    let marks = ["**bold**", "[a](b)", "\n# Head", "\n- item", "\n| a |", "`x"];
-    let mut spoils: Vec<_> = marks.into_iter().map(with).collect();
-    spoils.push(spoil("a backtick in a hint", |book| {
-        if let Ok(hints) = &mut book.chapters[0].hints.read {
-            hints.scenarios[0].hint[0].en.to_mut().push('`');
-        }
     }));
     spoils
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use rmq_lab::text::{Lang, Text};
+use rmq_lab::text::Text;
 
 use super::{
     book::{Book, LANGUAGES, Pages},
@@ -339,45 +339,6 @@ fn no_prediction(book: &Book) -> Vec<Spoil> {
                 let topics = book.topics.iter_mut().filter(|t| t.id == topic);
                 let cases = topics.flat_map(|topic| &mut topic.scenarios);
                 cases.filter(|case| case.id == id).for_each(change);
-            })
-        })
-    });
-    spoils.collect()
-}
-
-/// Every text of the catalogue, and whose it is.
-pub fn texts(book: &Book) -> Vec<(String, Text)> {
-    let texts = book.cases().flat_map(|(target, case)| {
-        let own = [&case.recipe, &case.question];
-        // A measure has no fault.
-        let fault = Some(&case.fault).filter(|fault| !fault.is_empty());
-        own.into_iter()
-            .chain(fault)
-            .chain(&case.rest)
-            .chain(&case.choices)
-            .map(|text| (target.clone(), text.clone()))
-            .collect::<Vec<_>>()
-    });
-    texts.collect()
-}
-
-/// One language for both, in a place of its own each.
-pub fn spoilt_texts() -> Vec<Spoil> {
-    let blank = |text: &mut Text, lang| match lang {
-        Lang::En => text.en = " ".into(),
-        Lang::Zh => text.zh = "".into(),
-    };
-    type Place = fn(&mut super::book::Case) -> &mut Text;
-    let places: [(&str, Place); 4] = [
-        ("recipe", |case| &mut case.recipe),
-        ("question", |case| &mut case.question),
-        ("choice", |case| &mut case.choices[0]),
-        ("say", |case| &mut case.rest[3]),
-    ];
-    let spoils = places.into_iter().flat_map(|(what, place)| {
-        LANGUAGES.map(|lang| {
-            spoil(format!("no {what} in {lang:?}"), move |book| {
-                blank(place(&mut book.topics[0].scenarios[0]), lang);
             })
         })
     });
