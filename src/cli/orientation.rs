@@ -106,8 +106,8 @@ fn line(known: &Progress, topic: &TopicOutline) -> Text {
     if !read && done + answered == 0 {
         let title = title(id);
         return Text::made(
-            format!("{id:<14}{of} scenarios: {}", title.en),
-            format!("{id:<14}{of} 个场景：{}", title.zh),
+            format!("{id:<14}{}", title.en),
+            format!("{id:<14}{}", title.zh),
         );
     }
     let (en, zh) = match read {
