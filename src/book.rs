@@ -8,5 +8,6 @@
 pub mod chapter;
 pub mod hints;
 pub mod questions;
+pub mod recorded;
 
 pub use chapter::{CHAPTERS, Chapter};

@@ -64,6 +64,20 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
             manner,
             &mut out,
         )?,
+        Some(Command::Runs { hand_on: Some(to), run, .. }) => {
+            cli::runs::hand_on(&run, &to)?;
+            return Ok(Exit::Proven);
+        }
+        Some(Command::Runs { json, .. }) => {
+            cli::runs::runs(json, manner, &mut out)
+        }
+        Some(Command::Trace(trace)) => {
+            cli::trace::trace(&trace, manner, &mut out)?
+        }
+        Some(Command::Replay(replay)) => {
+            drop(out);
+            return cli::replay::replay(replay, manner).await;
+        }
         Some(Command::Doctor) => {
             return cli::doctor::doctor(manner, &mut out).await;
         }

@@ -4,18 +4,18 @@ use std::{
     io::{self, IsTerminal, Write},
     path::PathBuf,
     sync::Arc,
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use super::{
-    Demo, Manner,
+    Demo, Manner, shelf,
     signals::Signals,
     state::{self, RunDir},
     summary::Summary,
 };
 use crate::{
     demos::TOPICS,
-    event::{Event, Stamped},
+    event::{Event, FORMAT, Stamped},
     lab::{
         Clusters, Mechanism, Plan,
         catalogue::{self, Entry},
@@ -55,6 +55,7 @@ pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
         manner.lang,
     );
     narrator.tell(Event::RunStarted {
+        format: FORMAT,
         run: run.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         scenarios: chosen.entries.iter().map(Entry::target).collect(),
@@ -66,6 +67,10 @@ pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
             "all"
         }
         .to_owned(),
+        started: Some(
+            humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        ),
+        recorded: false,
     });
     let told = narrator.clone();
     let ended = run_all(asked, chosen, run, &dir, narrator, began).await;
@@ -89,7 +94,7 @@ fn stopped(ended: &Result<Exit, Problem>) -> bool {
     matches!(ended, Ok(Exit::Interrupted | Exit::Terminated | Exit::HungUp))
 }
 
-fn as_event(problem: &Problem) -> Event {
+pub(super) fn as_event(problem: &Problem) -> Event {
     Event::Error {
         error: problem.error.clone(),
         help: problem.help.clone(),
@@ -109,7 +114,12 @@ struct Prepared {
 impl Prepared {
     fn from(asked: &Demo) -> Result<Self, Problem> {
         let chosen = Chosen::from(asked)?;
-        refuse_to_ask_nobody(asked)?;
+        let waits = [
+            (asked.step, "--step"),
+            (asked.predict, "--predict"),
+            (asked.hold, "--hold"),
+        ];
+        refuse_to_ask_nobody(&waits, asked.json)?;
         let run = RunId::random();
         let dir = RunDir::make(&run)?;
         let (record, record_path) = dir.record()?;
@@ -169,17 +179,14 @@ impl Chosen {
 }
 
 /// A question where nobody can answer would hang for ever.
-fn refuse_to_ask_nobody(asked: &Demo) -> Result<(), Problem> {
-    let options = [
-        (asked.step, "--step"),
-        (asked.predict, "--predict"),
-        (asked.hold, "--hold"),
-    ];
-    let Some((_, option)) = options.into_iter().find(|(given, _)| *given)
-    else {
+pub(super) fn refuse_to_ask_nobody(
+    options: &[(bool, &str)],
+    json: bool,
+) -> Result<(), Problem> {
+    let Some((_, option)) = options.iter().find(|(given, _)| *given) else {
         return Ok(());
     };
-    if asked.json {
+    if json {
         return Err(Problem::usage(text! {
             en: "{option} waits for a person, and --json speaks to a program",
             zh: "{option} 要等人操作，而 --json 是给程序看的",
@@ -230,7 +237,9 @@ async fn run_all(
     let mut signals = Signals::listen()?;
     let hold = asked.hold;
     let engine = tokio::select! {
-        engine = Engine::connect(run) => engine?,
+        engine = Engine::connect(run) => {
+            engine.map_err(|problem| without_docker(problem, &chosen))?
+        }
         exit = signals.next() => return Ok(exit),
     };
     let work = tokio::spawn(scenarios(
@@ -274,6 +283,19 @@ async fn run_all(
             narrator.tell(summary.event(began, down.elapsed(), left_behind));
             Ok(exit)
         }
+    }
+}
+
+/// What can be seen where no Docker engine answers.
+fn without_docker(problem: Problem, chosen: &Chosen) -> Problem {
+    let mut topics = chosen.entries.iter().map(|entry| entry.topic.id);
+    match topics.find(|topic| shelf::can_be_told(topic)) {
+        Some(topic) => problem.help(text! {
+            en: "without Docker: rmq-lab replay {topic}",
+            zh: "没有 Docker 也能看：rmq-lab replay {topic}",
+            topic = topic
+        }),
+        None => problem,
     }
 }
 

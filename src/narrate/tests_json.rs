@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{sample, *};
+use super::{recorded::Recorded, sample, *};
 use crate::event::{Event, Seat, WayName};
 
 fn every_kind() -> Vec<Stamped> {
