@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod doctor;
+pub mod hand_on;
 pub mod list;
 pub mod orientation;
 pub mod replay;

@@ -65,7 +65,7 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
             &mut out,
         )?,
         Some(Command::Runs { hand_on: Some(to), run, .. }) => {
-            cli::runs::hand_on(&run, &to)?;
+            cli::hand_on::hand_on(&run, &to)?;
             return Ok(Exit::Proven);
         }
         Some(Command::Runs { json, .. }) => {

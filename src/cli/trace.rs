@@ -117,12 +117,20 @@ fn recorded(asked: &Trace) -> Result<Recorded, Problem> {
 
 /// Every message of which anything is recorded.
 fn messages_in(scene: &Scene<'_>) -> BTreeSet<MessageId> {
-    let of = |event: &Event| match event {
-        Event::Fact { message, .. } => Some(*message),
-        Event::Struck { message, .. } => *message,
-        _ => None,
-    };
-    scene.events.iter().filter_map(|stamped| of(&stamped.event)).collect()
+    let mut messages = BTreeSet::new();
+    for stamped in scene.events {
+        match &stamped.event {
+            Event::Fact { message, .. }
+            | Event::Struck { message: Some(message), .. } => {
+                messages.insert(*message);
+            }
+            Event::WayEnded { result, .. } => {
+                messages.extend(result.anomalies.iter().map(|a| a.message));
+            }
+            _ => {}
+        }
+    }
+    messages
 }
 
 /// The message that was named, or numbered where only one has that number.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     event::{Event, Stamped, WayName, WayResult},
-    ledger::{Audit, Counts, Fact, Kind, Ledger, MessageId},
+    ledger::{Anomaly, Audit, Counts, Fact, Kind, Ledger, MessageId},
     text::Text,
 };
 
@@ -88,7 +88,11 @@ impl Life {
         for stamped in scene.events {
             follow(&mut ways, message, stamped);
         }
-        let seen = |way: &Traced| way.moments.iter().any(|m| !m.stage);
+        // The ledger may know of one of which nothing was told.
+        let seen = |way: &Traced| {
+            way.moments.iter().any(|moment| !moment.stage)
+                || way.names(message).next().is_some()
+        };
         if !ways.iter().any(seen) {
             return None;
         }
@@ -181,6 +185,15 @@ impl Traced {
         }
     }
 
+    /// What the ledger says is wrong with it.
+    fn names(
+        &self,
+        message: MessageId,
+    ) -> impl Iterator<Item = &Anomaly> + use<'_> {
+        let all = self.result.iter().flat_map(|result| &result.anomalies);
+        all.filter(move |anomaly| anomaly.message == message)
+    }
+
     fn told(self, message: MessageId) -> InWay {
         let fate = self.fate(message);
         let Self { way, title, mut moments, .. } = self;
@@ -207,7 +220,7 @@ impl Traced {
                 _ => Fate::BrokenOff,
             };
         };
-        let named = || result.anomalies.iter().filter(|a| a.message == message);
+        let named = || self.names(message);
         let kinds: Vec<Kind> = named().map(|anomaly| anomaly.kind).collect();
         if !kinds.is_empty() {
             let applied = named().map(|a| a.applied).max().unwrap_or(applied);

@@ -6,6 +6,7 @@ mod asked;
 pub mod engine;
 mod pipes;
 mod places;
+mod recorded;
 mod right;
 pub mod running;
 mod terminal;
@@ -20,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         pipes::trials(),
         terminal::trials(),
         right::trials(),
+        recorded::trials(),
     ]
     .into_iter()
     .flatten()

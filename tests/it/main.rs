@@ -26,6 +26,7 @@ mod mail;
 mod producers;
 mod relay;
 mod shared;
+mod shipped;
 mod signals;
 mod verdicts;
 mod wire;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         balancers::trials(),
         mail::trials(),
         producers::trials(),
+        shipped::trials(),
         cli::trials(),
         signals::trials(),
     ]

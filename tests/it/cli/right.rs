@@ -119,7 +119,7 @@ fn every_command() -> Vec<String> {
     all
 }
 
-fn on_eighty_columns(ended: &Ended) -> Result<(), String> {
+pub(super) fn on_eighty_columns(ended: &Ended) -> Result<(), String> {
     match ended.stdout.lines().find(|line| line.width() > 80) {
         Some(line) => Err(format!("{} columns: {line}", line.width())),
         None => Ok(()),
@@ -183,7 +183,7 @@ fn bash_understands(ended: &Ended) -> Result<(), String> {
     }
 }
 
-fn every_line_is_an_event(ended: &Ended) -> Result<(), String> {
+pub(super) fn every_line_is_an_event(ended: &Ended) -> Result<(), String> {
     const SCHEMA: &str = include_str!("../../../schema/event.schema.json");
     let schema: Value =
         serde_json::from_str(SCHEMA).map_err(|e| e.to_string())?;
