@@ -22,7 +22,6 @@ mod every_link;
 mod expect;
 mod held;
 mod late_ack;
-mod link;
 mod matrix;
 mod orders;
 mod packed;
@@ -34,7 +33,7 @@ mod second_lap;
 mod young_queue;
 mod young_replicas;
 
-use crate::{lab::Topic, ledger::Noun, text};
+use crate::{demos::shop::link, lab::Topic, ledger::Noun, text};
 
 /// The topic.
 pub const TOPIC: Topic = Topic {

@@ -8,11 +8,13 @@
 
 mod balanced;
 mod black_hole;
+mod copies;
 mod cut_off;
 mod failover;
 mod half_dead;
 mod haproxy_dead;
 mod home_node;
+mod hung_leader;
 mod idle_cut;
 mod last_copy;
 mod listener;
@@ -48,8 +50,10 @@ pub const TOPIC: Topic = Topic {
         &shutdown::SHUTDOWN,
         &last_copy::LAST_COPY,
         &split_brain::SPLIT_BRAIN,
+        &copies::COPIES,
         &slow_mirror::SLOW_MIRROR,
         &quorum_failover::QUORUM_FAILOVER,
+        &hung_leader::HUNG_LEADER,
         &two_members::TWO_MEMBERS,
         &cut_off::CUT_OFF,
         &one_balancer::ONE_BALANCER,

@@ -4,6 +4,7 @@
 //! for all lies in [`crate::lab`], what an application would write in
 //! [`crate::pattern`], and the shop that all stories play in, in [`shop`].
 
+pub mod beyond;
 pub mod decoupling;
 pub mod durability;
 pub mod idempotency;
@@ -20,6 +21,7 @@ pub const TOPICS: &[&Topic] = &[
     &idempotency::TOPIC,
     &durability::TOPIC,
     &mirrored_ha::TOPIC,
+    &beyond::TOPIC,
 ];
 
 /// Does what a process of a demo's own is to do, where this is one. Every

@@ -34,7 +34,7 @@ use crate::{lab::Topic, ledger::Noun, text};
 pub const TOPIC: Topic = Topic {
     id: "producer-loss",
     title: text! {
-        en: "a producer that loses nothing: outbox, resends, alert",
+        en: "a producer that loses nothing: outbox, resends",
         zh: "不丢消息的生产者：本地消息表、确认、重发、告警"
     },
     noun: Noun::Order,

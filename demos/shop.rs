@@ -7,6 +7,7 @@
 
 mod books;
 mod drive;
+pub mod link;
 pub mod load;
 pub mod orders;
 pub mod packing;

@@ -5,9 +5,26 @@
 //! knows of Docker, of a terminal or of a run. A chapter's number and topic
 //! are its directory's name.
 
+pub mod arrows;
 pub mod chapter;
 pub mod hints;
+pub mod interview;
+pub mod moment;
+pub mod next;
+pub mod outline;
+pub mod page;
+pub mod progress;
+pub mod prose;
 pub mod questions;
 pub mod recorded;
+pub mod schedule;
+pub mod selection;
+pub mod shown;
+pub mod store;
 
 pub use chapter::{CHAPTERS, Chapter};
+pub use moment::Moment;
+pub use next::{Step, next_step};
+pub use outline::{Outline, TopicOutline};
+pub use progress::Progress;
+pub use store::Store;

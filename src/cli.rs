@@ -1,16 +1,27 @@
 //! The command line: what can be typed. Doc comments are the help.
 
 pub mod demo;
+pub mod difference;
 pub mod doctor;
 pub mod hand_on;
+pub mod hint;
+pub mod interview;
 pub mod list;
 pub mod orientation;
+mod page;
+pub mod pager;
+pub mod progress;
+pub mod quiz;
+pub mod read;
 pub mod replay;
+mod report;
+pub mod reset;
 pub mod runs;
 pub mod shelf;
 pub mod show;
 mod signals;
 pub mod state;
+pub mod study;
 mod summary;
 pub mod tidy;
 pub mod trace;
@@ -23,6 +34,7 @@ use clap::{
 };
 
 use crate::{
+    book::CHAPTERS,
     demos::TOPICS,
     lab::{catalogue, run::MOST_MESSAGES},
     narrate::{Detail, Style},
@@ -71,6 +83,18 @@ pub enum Command {
     },
     /// Run a topic, or one scenario of it, on a real broker.
     Demo(Demo),
+    /// Questions on cards, when they are due; progress is kept.
+    Quiz(quiz::Quiz),
+    /// A mock interview that digs, against the clock.
+    Interview(interview::Interview),
+    /// Forget what was read, run and answered.
+    Reset {
+        /// A topic; by default all of them.
+        topic: Option<String>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
     /// The source of a scenario's ways, or their difference.
     Show {
         /// A topic, or topic/scenario.
@@ -106,6 +130,24 @@ pub enum Command {
     Trace(Trace),
     /// Tell a recorded run again, without Docker.
     Replay(Replay),
+    /// Read a chapter; without a topic, see which there are.
+    Read {
+        /// Its topic.
+        topic: Option<String>,
+    },
+    /// A hint for what a scenario asks you to predict.
+    #[command(override_usage = "rmq-lab hint [OPTIONS] TOPIC/SCENARIO")]
+    Hint {
+        /// A scenario, as topic/scenario.
+        #[arg(value_name = "TOPIC/SCENARIO")]
+        target: Option<String>,
+        /// How much of the way: 1 is a nudge, 3 nearly the answer.
+        #[arg(
+            long, value_name = "1..3", default_value_t = 1,
+            allow_negative_numbers = true, value_parser = level
+        )]
+        level: u8,
+    },
     /// Check Docker, memory, disk, images and leftovers; say how to mend each.
     Doctor,
     /// The images the lab starts from.
@@ -189,6 +231,9 @@ pub struct Demo {
     /// Events as JSON lines on stdout, instead of the narrative.
     #[arg(long)]
     pub json: bool,
+    /// The run as one page for a browser, written when it is over.
+    #[arg(long, value_name = "FILE.html", value_hint = clap::ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
     /// Keep the stage at the end, and tell where its management page is.
     #[arg(long)]
     pub hold: bool,
@@ -244,6 +289,9 @@ pub struct Replay {
     /// Events as JSON lines on stdout, instead of the narrative.
     #[arg(long)]
     pub json: bool,
+    /// The run as one page for a browser, written when it is over.
+    #[arg(long, value_name = "FILE.html", value_hint = clap::ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
     /// Two lines a scenario.
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -304,6 +352,14 @@ pub fn completable() -> clap::Command {
         PossibleValuesParser::new(targets)
     };
     let targets = || PossibleValuesParser::new(targets());
+    let chapters = || {
+        let topics = CHAPTERS.iter().map(|chapter| chapter.topic);
+        PossibleValuesParser::new(topics.collect::<Vec<_>>())
+    };
+    let scenarios = || {
+        let all = catalogue::entries(TOPICS).map(|entry| entry.target());
+        PossibleValuesParser::new(all.collect::<Vec<_>>())
+    };
     let mechanisms = || {
         let mut names: Vec<_> = catalogue::entries(TOPICS)
             .flat_map(|entry| entry.scenario.ways.mechanisms())
@@ -317,6 +373,21 @@ pub fn completable() -> clap::Command {
         .mut_subcommand("demo", |demo| {
             demo.mut_arg("targets", |arg| arg.value_parser(targets()))
                 .mut_arg("without", |arg| arg.value_parser(mechanisms()))
+        })
+        .mut_subcommand("read", |read| {
+            read.mut_arg("topic", |arg| arg.value_parser(chapters()))
+        })
+        .mut_subcommand("hint", |hint| {
+            hint.mut_arg("target", |arg| arg.value_parser(scenarios()))
+        })
+        .mut_subcommand("quiz", |quiz| {
+            quiz.mut_arg("topic", |arg| arg.value_parser(chapters()))
+        })
+        .mut_subcommand("interview", |interview| {
+            interview.mut_arg("topics", |arg| arg.value_parser(chapters()))
+        })
+        .mut_subcommand("reset", |reset| {
+            reset.mut_arg("topic", |arg| arg.value_parser(chapters()))
         })
         .mut_subcommand("show", |show| {
             show.mut_arg("target", |arg| arg.value_parser(targets()))
@@ -357,6 +428,13 @@ fn messages(typed: &str) -> Result<u32, String> {
     match typed.parse() {
         Ok(number) if (1..=MOST_MESSAGES).contains(&number) => Ok(number),
         _ => Err(format!("a whole number from 1 to {MOST_MESSAGES}")),
+    }
+}
+
+fn level(typed: &str) -> Result<u8, String> {
+    match typed.parse() {
+        Ok(level @ 1..=3) => Ok(level),
+        _ => Err("1, 2 or 3".to_owned()),
     }
 }
 

@@ -8,11 +8,11 @@ use std::{
 
 use clap::{Parser, error::ErrorKind};
 use rmq_lab::{
-    cli::{self, Cli, Command, Manner, When},
+    cli::{self, Cli, Command, Manner, When, orientation::Then},
     demos,
     narrate::error_lines,
     problem::{Exit, Problem},
-    text::Lang,
+    text::{Lang, Text},
 };
 
 fn main() -> ExitCode {
@@ -51,11 +51,29 @@ fn main() -> ExitCode {
 async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
     let mut out = io::stdout().lock();
     let told = match typed.command {
-        None => cli::orientation::orientation(manner, &mut out),
+        None => {
+            drop(out);
+            return match cli::orientation::alone(manner).await? {
+                Then::End(exit) => Ok(exit),
+                Then::Type(words) => go_on(&words, manner).await,
+            };
+        }
         Some(Command::List { json }) => cli::list::list(json, manner, &mut out),
         Some(Command::Demo(demo)) => {
             drop(out);
             return cli::demo::demo(demo, manner).await;
+        }
+        Some(Command::Quiz(quiz)) => {
+            drop(out);
+            return cli::quiz::quiz(quiz, manner).await;
+        }
+        Some(Command::Interview(interview)) => {
+            drop(out);
+            return cli::interview::interview(interview, manner).await;
+        }
+        Some(Command::Reset { topic, yes }) => {
+            drop(out);
+            return cli::reset::reset(topic.as_deref(), yes, manner).await;
         }
         Some(Command::Show { target, diff, without }) => cli::show::show(
             &target,
@@ -78,6 +96,17 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
             drop(out);
             return cli::replay::replay(replay, manner).await;
         }
+        Some(Command::Read { topic }) => {
+            drop(out);
+            let ended = cli::read::read(topic.as_deref(), manner)?;
+            if let Some(chapter) = ended.chapter {
+                cli::progress::note_read(chapter.topic, manner);
+            }
+            return Ok(ended.exit);
+        }
+        Some(Command::Hint { target, level }) => {
+            cli::hint::hint(target.as_deref(), level, manner, &mut out)?
+        }
         Some(Command::Doctor) => {
             return cli::doctor::doctor(manner, &mut out).await;
         }
@@ -95,6 +124,16 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
     match told.and_then(|()| out.flush()) {
         Ok(()) => Ok(Exit::Proven),
         Err(error) => cli::tidy::not_written(&error),
+    }
+}
+
+/// As if these words had been typed, too.
+async fn go_on(words: &[String], manner: Manner) -> Result<Exit, Problem> {
+    let words =
+        std::iter::once("rmq-lab").chain(words.iter().map(String::as_str));
+    match Cli::try_parse_from(words) {
+        Ok(typed) => Box::pin(run(typed, manner)).await,
+        Err(error) => Err(Problem::usage(Text::same(error.to_string()))),
     }
 }
 

@@ -22,6 +22,7 @@ mod person;
 mod reading;
 mod record;
 mod recorded;
+mod report;
 #[cfg(test)]
 mod sample;
 mod series;
@@ -57,13 +58,14 @@ pub use narrator::{Failure, Narrator, Pace};
 pub use reading::{Events, Unreadable};
 pub use record::{JsonLines, Record};
 pub use recorded::{Head, Recorded, Scene, minute};
+pub use report::{Report, WithReport, page};
 pub use terminal::Terminal;
 pub use trace::{STRUCK_ONLY, trace};
 
-use std::io;
+use std::{io, path::Path};
 
 use crate::{
-    event::{Stamped, Verdict, WayName},
+    event::{Choice, Stamped, Verdict, WayName},
     ledger::Fact,
     text::{Lang, Text},
 };
@@ -152,6 +154,35 @@ pub const fn way_head(way: WayName) -> Text {
     words::head(way)
 }
 
+/// What a scenario asks before its outcome is told: the recipe, the fault,
+/// the question and its choices.
+pub fn posed(
+    recipe: &Text,
+    fault: &Text,
+    question: &Text,
+    choices: &[Choice],
+    style: &Style,
+) -> Vec<String> {
+    let page =
+        Page { lang: style.lang, color: style.color, width: style.width };
+    let mut lines = header::recipe(&page, recipe, fault);
+    lines.extend(header::asked(&page, question, choices));
+    lines
+}
+
+/// A label in the margin, and a text that hangs beside it.
+pub fn labelled(label: &Text, text: &str, style: &Style) -> Vec<String> {
+    let page =
+        Page { lang: style.lang, color: style.color, width: style.width };
+    page.labelled(label, text)
+}
+
+/// Where the page of a run is, as the last line of its narrative.
+pub fn report_line(path: &Path, lang: Lang, color: bool) -> String {
+    let page = Page { lang, color, width: Style::width_of_terminal() };
+    ending::command_line(&page, &words::REPORT, &path.display().to_string())
+}
+
 /// A problem as it is told on stderr, in the shape of clap and cargo:
 ///
 /// ```text
@@ -194,6 +225,18 @@ pub fn wrapped(text: &str, width: usize, indent: &str) -> Vec<String> {
         return vec![String::new()];
     }
     lines.into_iter().map(|line| format!("{indent}{line}")).collect()
+}
+
+/// The parts of a line between which it may be broken, each with the space
+/// after it.
+pub fn unbroken(line: &str) -> Vec<String> {
+    layout::glued(line)
+}
+
+/// The columns that a text takes: where Chinese is written, the characters
+/// whose width Unicode calls ambiguous take two.
+pub fn width_in(lang: Lang, text: &str) -> usize {
+    Page { lang, color: false, width: 80 }.width_of(text)
 }
 
 /// A text in an ink, or as it is where there is no colour.

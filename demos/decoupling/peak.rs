@@ -285,7 +285,8 @@ const AT_LEAST: f64 = 0.95;
 /// much as the call itself where seven processes want each core. Worked off
 /// one by one it would be five times as long, and more.
 const AT_MOST: f64 = 4.0;
-/// From empty to empty Little's law is exact, so this checks the measuring: the depth is sampled, some 60 times in all, and
+/// From empty to empty Little's law is exact, so this checks the measuring: the
+/// depth is sampled, some 60 times in all, and
 /// the answer of a busy broker is late (1 to 4 % seen).
 const LITTLE_WITHIN: f64 = 0.25;
 

@@ -3,8 +3,8 @@
 //!
 //! Source: RabbitMQ documentation, "Consumer Prefetch": at the limit nothing
 //! more is delivered until something is acked; "Consumer Acknowledgements and
-//! Publisher Confirms", section "Automatic Requeueing": it comes back when the
-//! channel closes.
+//! Publisher Confirms", section "When Consumers Fail or Lose Connection:
+//! Automatic Requeueing": it comes back when the channel closes.
 
 mod stage;
 

@@ -3,8 +3,8 @@
 //! Source: RabbitMQ documentation, "Consumer Acknowledgements and Publisher
 //! Confirms", section "Consumer Acknowledgement Modes and Data Safety
 //! Considerations": in automatic mode a message counts as delivered as soon as
-//! it is sent, and no prefetch limits how many are sent; section "Automatic
-//! Requeueing": what is unacked when a channel or its connection closes is
+//! it is sent, and no prefetch limits how many are sent; section "When Consumers Fail
+//! or Lose Connection: Automatic Requeueing": what is unacked when a channel or its connection closes is
 //! requeued, and comes with `redelivered` set.
 
 mod stage;

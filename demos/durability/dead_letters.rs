@@ -14,8 +14,8 @@
 //! anew (`rabbit_fifo_dlx:update_config`, `rabbit_fifo_dlx_worker`; seen on
 //! both).
 //!
-//! Source: RabbitMQ documentation, "Dead Letter Exchanges", section "Dead
-//! Letter Effects on Messages" and "Safety"; "Quorum Queues", sections
+//! Source: RabbitMQ documentation, "Dead Letter Exchanges", sections
+//! "Dead-Lettered Effects on Messages" and "Safety"; "Quorum Queues", sections
 //! "Activating at-least-once dead-lettering" and "Limitations".
 
 mod checks;

@@ -7,7 +7,8 @@
 //! (4.12) answers `Ok(false)` and sends nothing.
 //!
 //! Source: RabbitMQ documentation, "Consumer Acknowledgements and Publisher
-//! Confirms", section "Automatic Requeueing of Deliveries".
+//! Confirms", section "When Consumers Fail or Lose Connection: Automatic
+//! Requeueing".
 
 mod checks;
 mod stage;

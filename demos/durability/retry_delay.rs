@@ -1,13 +1,13 @@
 //! Trying again later: why each delay needs a queue of its own.
 //!
 //! A message expires when it is at the head of its queue, and not before (seen
-//! on 3.10 and 4.3, on classic and on quorum queues). So where delays differ, one queue
-//! is no timetable. What the rest of a retry needs (a confirm before the ack,
+//! on 3.10 and 4.3 with quorum queues; the documentation says it of both
+//! kinds). So where delays differ, one queue is no timetable. What the rest of a retry needs (a confirm before the ack,
 //! a count of attempts, a place for what never works) is shown by leaving it
 //! out.
 //!
 //! Source: RabbitMQ documentation, "Time-To-Live and Expiration", sections
-//! "Per-Message TTL in Publishers" and "Caveats".
+//! "Per-Message TTL in Publishers" and "Per-Message TTL and Dead Lettering".
 
 mod book;
 mod checks;

@@ -5,14 +5,14 @@
 //! on 3.10 and 4.3 with a delivery limit and a TTL, and with two TTLs: when the
 //! delay is over the message does not come back even once. On 4.3 a reject
 //! saves its own lap only: what was rejected, came back, and then met the
-//! limit or a TTL was dropped on its way to the delay. On 3.10, whose `x-death` is
-//! not in the order of time, it came back once more. With at-least-once
-//! dead-lettering it is neither dropped nor delivered: it stays in the queue of
-//! the delay, counted among its messages and not among those that are ready.
+//! limit or a TTL was dropped on its way to the delay. On 3.10, whose
+//! `x-death` is not in the order of time, it came back once more. With
+//! at-least-once dead-lettering it is neither dropped nor delivered: it stays
+//! in the queue of the delay, counted among its messages and not among those
+//! that are ready.
 //!
-//! Source: RabbitMQ documentation, "Dead Letter Exchanges", section
-//! "Automatically Dead-lettered Message Cycles"; `rabbit_dead_letter` of 3.10.8
-//! and 4.3.6 (`detect_cycles`; its warning is logged once for each cycle and
+//! Source: RabbitMQ 3.13 documentation, "Dead Letter Exchanges", section
+//! "Routing Dead-Lettered Messages"; `rabbit_dead_letter` of 3.10.8 and 4.3.6 (`detect_cycles`; its warning is logged once for each cycle and
 //! queue), `mc:is_death_cycle/2` of 4.3.6.
 
 mod checks;

@@ -10,8 +10,8 @@
 //! declared with one (`x-quorum-initial-group-size`), and then a cluster helps
 //! it nothing.
 //!
-//! Source: RabbitMQ documentation, "Quorum Queues", sections "Replication
-//! factor" and "Data Safety"; rabbitmq-server #15725.
+//! Source: RabbitMQ documentation, "Quorum Queues", sections "Controlling
+//! the Initial Group Size" and "Data Safety"; rabbitmq-server #15725.
 
 mod stage;
 

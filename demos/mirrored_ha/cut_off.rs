@@ -9,9 +9,9 @@
 //! that holds for the cluster's own metadata as well, and
 //! `cluster_partition_handling` has nothing left to handle.
 //!
-//! Source: RabbitMQ documentation, "Quorum Queues", section "Quorum Queue
-//! Availability"; "Clustering and Network Partitions", section "Behavior During
-//! a Network Partition", and of 4.3 what it says of Khepri.
+//! Source: RabbitMQ documentation, "Quorum Queues", section "Availability";
+//! 3.13, "Clustering and Network Partitions", section "Behavior During a Network
+//! Partition", and of 4.3 what it says of Khepri.
 
 use super::{
     meanwhile::{all_meanwhile, nothing_meanwhile, split},

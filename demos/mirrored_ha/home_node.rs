@@ -10,9 +10,9 @@
 //!
 //! Source: RabbitMQ documentation, "Clustering Guide", section "What is
 //! Replicated?"; 3.13, "Classic Queue Mirroring", section "Non-mirrored Queue
-//! Behavior in a Cluster" (a declaration elsewhere fails with 404); "Consumer Acknowledgements and Publisher Confirms", section
-//! "When Will Published Messages Be Confirmed by the Broker?". What 3.10 and
-//! 4.3 do was seen here.
+//! Behavior in a Cluster" (a declaration elsewhere fails with 404); "Consumer
+//! Acknowledgements and Publisher Confirms", section "When Will Published
+//! Messages Be Confirmed by the Broker?". What 3.10 and 4.3 do was seen here.
 
 use super::{
     meanwhile::{

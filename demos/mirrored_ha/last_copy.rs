@@ -12,8 +12,8 @@
 //!
 //! Source: RabbitMQ 3.13 documentation, "Classic Queue Mirroring", sections
 //! "Replication Factor: How Many Mirrors are Optimal?" and "Loss of a Leader
-//! While All Mirrors are Stopped"; "Quorum Queues", section "Data Safety
-//! provided with Quorum Queues".
+//! While All Mirrors are Stopped"; 4.3, "Quorum Queues", section "Data
+//! Safety".
 
 use anyhow::ensure;
 use serde_json::json;

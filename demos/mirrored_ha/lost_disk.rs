@@ -21,8 +21,8 @@
 //! of what Raft promises.
 //!
 //! Source: RabbitMQ documentation, "Quorum Queues", sections "Managing
-//! Replicas" and "Continuous Membership Reconciliation" (off by default; on, it
-//! does the growing); "rabbitmq-queues(8)".
+//! Members" and "Continuous Membership Reconciliation (CMR)" (off by default;
+//! on, it does the growing); "rabbitmq-queues(8)".
 
 mod members;
 

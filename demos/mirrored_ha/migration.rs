@@ -10,7 +10,8 @@
 //! for a quorum queue and does nothing.
 //!
 //! Source: RabbitMQ documentation, "Migrate your RabbitMQ Mirrored Classic
-//! Queues to Quorum Queues"; "Queues", section "Property Equivalence";
+//! Queues to Quorum Queues"; "Queues", section "Declaration and
+//! Property Equivalence";
 //! "Upgrading RabbitMQ", section "RabbitMQ Version Upgradability" (3.13 to
 //! 4.2, and 4.2 to 4.3).
 

@@ -119,13 +119,26 @@ impl<'a> Nodes<'a> {
     /// Sets a policy on the queue, and waits for as many copies besides the
     /// leader as it asks for.
     pub async fn mirror(&self, policy: Value, copies: usize) -> Ran {
+        self.mirror_queue(ORDERS, policy, copies).await
+    }
+
+    /// The same with a queue of another name.
+    pub async fn mirror_queue(
+        &self,
+        queue: &str,
+        policy: Value,
+        copies: usize,
+    ) -> Ran {
         let (lab, broker) = (self.lab, self.broker(0)?);
-        let set = broker.management.set_policy(lab.vhost(), ORDERS, policy);
+        let set = broker.management.set_policy(lab.vhost(), queue, policy);
         if let Err(why) = set.await? {
             bail!("the policy is refused: {why}");
         }
         let what = text! { en: "the copies", zh: "镜像就位" };
-        self.until(what, 0, |at| at.copies.len() == copies).await
+        let is_so = || async {
+            Ok(self.locate_queue(queue, 0).await?.copies.len() == copies)
+        };
+        self.lab.wait_until(what, SOON, is_so).await
     }
 
     /// The name of a node, as the brokers call it.
@@ -142,8 +155,16 @@ impl<'a> Nodes<'a> {
 
     /// Where the queue is, in the eyes of a node.
     pub async fn locate(&self, asked: Node) -> anyhow::Result<Where> {
+        self.locate_queue(ORDERS, asked).await
+    }
+
+    async fn locate_queue(
+        &self,
+        queue: &str,
+        asked: Node,
+    ) -> anyhow::Result<Where> {
         let management = &self.broker(asked)?.management;
-        let told = management.queue(self.lab.vhost(), ORDERS).await;
+        let told = management.queue(self.lab.vhost(), queue).await;
         let Some(told) = told else { return Ok(Where::default()) };
         let all = |key: &str| -> Vec<Node> {
             let names = told[key].as_array().into_iter().flatten();

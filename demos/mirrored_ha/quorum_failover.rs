@@ -6,7 +6,7 @@
 //! where a mirror would have started empty.
 //!
 //! Source: RabbitMQ documentation, "Quorum Queues", section "Leader
-//! Election and Failure Handling of Quorum Queues".
+//! Election and Failure Handling".
 
 use super::{
     failover::{

@@ -7,7 +7,7 @@
 //! `rabbitmq-queues rebalance`, which moves leaders, and no connections.
 //!
 //! Source: RabbitMQ documentation, "Quorum Queues", section "Rebalancing
-//! Replicas for Quorum Queues"; "rabbitmq-queues(8)", `rebalance`.
+//! Members"; "rabbitmq-queues(8)", `rebalance`.
 
 use super::nodes::{Kind, Node, Nodes, SOON, WINDOW, killed};
 use crate::{

@@ -7,14 +7,15 @@
 //! confirmed. `autoheal` makes that choice by itself, for the side with more
 //! clients; on 3.10 it was seen to take five seconds, or more than a minute.
 //!
-//! `pause_minority` stops the side that is no majority, once it has
-//! seen the others go down. It is not tried here. A quorum queue needs no such setting: without a majority nobody leads. On 4.3
-//! there is none any more: metadata are in Raft too (Khepri), and the setting
-//! is taken and does nothing.
+//! `pause_minority` stops the side that is no majority, once it has seen the
+//! others go down. It is not tried here. A quorum queue needs no such setting:
+//! without a majority nobody leads. On 4.3 there is none any more: metadata
+//! are in Raft too (Khepri), and the setting is taken and does nothing.
 //!
 //! Source: RabbitMQ 3.13 documentation, "Clustering and Network Partitions",
 //! sections "Behavior During a Network Partition", "Recovering From a
-//! Split-Brain" and "Partition Handling Strategies"; Jepsen, "Call me maybe: RabbitMQ".
+//! Split-Brain" and "Partition Handling Strategies"; Jepsen, "Call me maybe:
+//! RabbitMQ".
 
 mod script;
 
@@ -144,6 +145,10 @@ async fn quorum(lab: Lab) -> Ran {
     cut_apart(&lab, &nodes).await
 }
 
+/// One in so many may have found a way to the side that stays: one of 25 was
+/// seen to, once in some forty runs.
+const STRAGGLERS: u64 = 10;
+
 /// Both sides confirmed all of theirs, and those of the side that was
 /// restarted are gone.
 fn one_side_is_lost(outcome: &Outcome) -> Result<(), Text> {
@@ -151,7 +156,8 @@ fn one_side_is_lost(outcome: &Outcome) -> Result<(), Text> {
     let sides = Sides::of(outcome.messages);
     sides.confirmed(outcome, sides.alone, sides.majority)?;
     let lost = outcome.audit.counts.lost;
-    if lost == u64::from(sides.majority) {
+    let all = u64::from(sides.majority);
+    if (all - all.div_ceil(STRAGGLERS)..=all).contains(&lost) {
         return Ok(());
     }
     Err(text! {

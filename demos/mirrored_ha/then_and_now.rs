@@ -13,8 +13,8 @@
 //!
 //! Source: RabbitMQ 3.13 documentation, "Classic Queue Mirroring", sections
 //! "Replication Factor: How Many Mirrors are Optimal?" and "Unsynchronised
-//! Mirrors"; "Quorum Queues", sections "Leader Election and Failure Handling of
-//! Quorum Queues" and "Data Safety provided with Quorum Queues".
+//! Mirrors"; 4.3, "Quorum Queues", sections "Leader Election and Failure
+//! Handling" and "Data Safety".
 
 mod script;
 

@@ -6,8 +6,8 @@
 //! metadata on 4.x, and for `pause_minority` on 3.x.
 //!
 //! Source: RabbitMQ documentation, "Quorum Queues", section "Fault
-//! Tolerance and Minimum Number of Replicas Online"; "Clustering Guide", section
-//! "Node Counts and Quorum".
+//! Tolerance and Minimum Number of Members Online"; "Clustering Guide",
+//! section "Node Counts and Quorum".
 
 use super::{
     home_node::{Mandatory, all_confirmed_and_there, home_goes},

@@ -8,7 +8,7 @@
 //! producer made is to it a message like any other.
 //!
 //! Source: RabbitMQ documentation, "Reliability Guide", sections
-//! "Acknowledgements and Confirms" and "Reliability at the Consumer Side".
+//! "Acknowledgements and Confirms" and "Data Safety on the Publisher Side".
 
 mod packer;
 

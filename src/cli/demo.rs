@@ -8,7 +8,11 @@ use std::{
 };
 
 use super::{
-    Demo, Manner, shelf,
+    Demo, Manner,
+    page::{Page, stopped},
+    progress::Notes,
+    report::PageFile,
+    shelf,
     signals::Signals,
     state::{self, RunDir},
     summary::Summary,
@@ -21,7 +25,9 @@ use crate::{
         catalogue::{self, Entry},
         run::{How, Place, Session, heard},
     },
-    narrate::{Failure, JsonLines, Narrator, Pace, Record, Terminal, View},
+    narrate::{
+        Failure, JsonLines, Narrator, Pace, Record, Report, Terminal, View,
+    },
     problem::{Exit, Problem},
     stage::{Engine, RunId, Stage, Wanted, reap},
     text,
@@ -36,24 +42,26 @@ use crate::{
 pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
     let (began, json) = (Instant::now(), asked.json);
     let prepared = Prepared::from(&asked);
-    let Prepared { chosen, run, dir, record, record_path } = match prepared {
-        Ok(prepared) => prepared,
-        Err(problem) => {
-            if asked.json {
-                let event = as_event(&problem);
-                let _ = JsonLines::new(io::stdout())
-                    .tell(&Stamped { at_ms: 0, event });
+    let Prepared { chosen, run, dir, record, record_path, page } =
+        match prepared {
+            Ok(prepared) => prepared,
+            Err(problem) => {
+                if asked.json {
+                    let event = as_event(&problem);
+                    let _ = JsonLines::new(io::stdout())
+                        .tell(&Stamped { at_ms: 0, event });
+                }
+                return Err(problem);
             }
-            return Err(problem);
-        }
-    };
-    let narrator = Narrator::new(
-        began,
-        Some(record),
-        view(&asked, manner),
-        pace(&asked),
-        manner.lang,
-    );
+        };
+    let page =
+        page.map(|file| Page::to(file, Report::new(manner.lang), manner));
+    let mut view = view(&asked, manner);
+    if let Some(page) = &page {
+        view = page.beside(view);
+    }
+    let narrator =
+        Narrator::new(began, Some(record), view, pace(&asked), manner.lang);
     narrator.tell(Event::RunStarted {
         format: FORMAT,
         run: run.to_string(),
@@ -73,11 +81,15 @@ pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
         recorded: false,
     });
     let told = narrator.clone();
-    let ended = run_all(asked, chosen, run, &dir, narrator, began).await;
+    let notes = Notes::default();
+    let noting = notes.clone();
+    let ended =
+        run_all(asked, chosen, run, &dir, narrator, began, noting).await;
     if let Err(problem) = &ended {
         told.tell(as_event(problem));
     }
     told.finish().await;
+    notes.tell(manner);
     if stopped(&ended) && io::stderr().is_terminal() && !json {
         // The spinner's line may still be there: begin a new one.
         let word = text! {
@@ -86,12 +98,10 @@ pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
         };
         let _ = writeln!(io::stderr(), "\n {}", word.say(manner.lang));
     }
-    ended
-}
-
-/// Whether a signal ended it.
-fn stopped(ended: &Result<Exit, Problem>) -> bool {
-    matches!(ended, Ok(Exit::Interrupted | Exit::Terminated | Exit::HungUp))
+    match page {
+        Some(page) => page.written(ended, json),
+        None => ended,
+    }
 }
 
 pub(super) fn as_event(problem: &Problem) -> Event {
@@ -109,6 +119,7 @@ struct Prepared {
     dir: RunDir,
     record: Record,
     record_path: PathBuf,
+    page: Option<PageFile>,
 }
 
 impl Prepared {
@@ -120,10 +131,12 @@ impl Prepared {
             (asked.hold, "--hold"),
         ];
         refuse_to_ask_nobody(&waits, asked.json)?;
+        let page =
+            asked.report.as_deref().map(PageFile::prepare).transpose()?;
         let run = RunId::random();
         let dir = RunDir::make(&run)?;
         let (record, record_path) = dir.record()?;
-        Ok(Self { chosen, run, dir, record, record_path })
+        Ok(Self { chosen, run, dir, record, record_path, page })
     }
 }
 
@@ -233,6 +246,7 @@ async fn run_all(
     dir: &RunDir,
     narrator: Narrator,
     began: Instant,
+    notes: Notes,
 ) -> Result<Exit, Problem> {
     let mut signals = Signals::listen()?;
     let hold = asked.hold;
@@ -249,6 +263,7 @@ async fn run_all(
         dir.work.clone(),
         narrator.clone(),
         began,
+        notes,
     ));
     let stop = work.abort_handle();
     let ended = tokio::select! {
@@ -312,6 +327,7 @@ async fn scenarios(
     work: PathBuf,
     narrator: Narrator,
     began: Instant,
+    notes: Notes,
 ) -> Result<Came, Problem> {
     // What a SIGKILL left; those of living runs are not ours to touch.
     let _ = reap::remove_orphans(engine.docker()).await;
@@ -359,11 +375,16 @@ async fn scenarios(
             let (topic, scenario) =
                 (entry.topic.id.to_owned(), entry.scenario.id.to_owned());
             narrator.tell(Event::Skipped { topic, scenario, why });
+            notes.skipped(&entry.target());
             continue;
         }
         let place = Place { index, of };
         let ended =
             session.scenario(entry.topic, entry.scenario, place, how).await?;
+        // Without a mechanism it was another claim.
+        if ended.without.is_none() {
+            notes.run(&entry.target(), ended.verdict);
+        }
         summary.ended.push(ended);
     }
     Ok(Came::End(summary))

@@ -4,10 +4,16 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::Manner;
+use unicode_width::UnicodeWidthStr;
+
+use super::{Manner, progress};
 use crate::{
+    book::{Progress, progress::Run},
     demos::TOPICS,
-    lab::{Scenario, catalogue::entries},
+    lab::{
+        Scenario, Topic,
+        catalogue::{Entry, entries},
+    },
     narrate::{Detail, wrapped},
     text,
     text::Text,
@@ -18,9 +24,10 @@ use crate::{
 /// # Errors
 /// When stdout is closed.
 pub fn list(json: bool, manner: Manner, out: &mut dyn Write) -> io::Result<()> {
+    let known = progress::look(manner);
     if json {
         for entry in entries(TOPICS) {
-            writeln!(out, "{}", as_json(entry.topic.id, entry.scenario))?;
+            writeln!(out, "{}", as_json(entry, &known))?;
         }
         return Ok(());
     }
@@ -29,7 +36,16 @@ pub fn list(json: bool, manner: Manner, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{line}")?;
     }
     for topic in TOPICS {
-        writeln!(out, "\n {}", topic.id)?;
+        let done = |s: &&&Scenario| known.is_done(&target(topic, s));
+        let (done, of) = (
+            topic.scenarios.iter().filter(done).count(),
+            topic.scenarios.len(),
+        );
+        let count = text! {
+            en: "{done} of {of} done", zh: "{of} 个已做 {done} 个",
+            done = done, of = of
+        };
+        writeln!(out, "\n {}  {}", topic.id, count.say(manner.lang))?;
         for line in wrapped(topic.title.say(manner.lang), style.width, "   ") {
             writeln!(out, "{line}")?;
         }
@@ -37,10 +53,12 @@ pub fn list(json: bool, manner: Manner, out: &mut dyn Write) -> io::Result<()> {
             let kind = scenario.ways.kind();
             let needs = scenario.needs.names().join(" ");
             let head = format!("   {:<20}{kind:<7} {needs}", scenario.id);
-            match head.len() <= style.width {
-                true => writeln!(out, "\n{head}")?,
+            let run = known.run.get(&target(topic, scenario));
+            let mark = run.map_or(String::new(), |run| mark(run, manner));
+            match head.len() + mark.width() <= style.width {
+                true => writeln!(out, "\n{head}{mark}")?,
                 false => {
-                    writeln!(out, "\n   {}", scenario.id)?;
+                    writeln!(out, "\n   {}{mark}", scenario.id)?;
                     writeln!(out, "     {kind}  {needs}")?;
                 }
             }
@@ -73,11 +91,28 @@ const HEAD: Text = text! {
          --without M：从改进写法中拿掉机制 M。"
 };
 
-fn as_json(topic: &str, scenario: &Scenario) -> serde_json::Value {
+fn target(topic: &Topic, scenario: &Scenario) -> String {
+    format!("{}/{}", topic.id, scenario.id)
+}
+
+/// How a scenario ended the last time: a glyph and a word.
+fn mark(run: &Run, manner: Manner) -> String {
+    let mark = match run.verdict.as_str() {
+        "refuted" => text! { en: "✗ refuted", zh: "✗ 被推翻" },
+        "skipped" => text! { en: "- left out here", zh: "- 本机跑不了" },
+        _ if run.is_done() => text! { en: "✓ done", zh: "✓ 已做" },
+        _ => text! { en: "? not proven", zh: "? 无法判定" },
+    };
+    format!("  {}", mark.say(manner.lang))
+}
+
+fn as_json(entry: Entry, known: &Progress) -> serde_json::Value {
+    let scenario = entry.scenario;
+    let run = known.run.get(&entry.target());
     let mechanisms: Vec<_> =
         scenario.ways.mechanisms().iter().map(|m| m.id).collect();
     json!({
-        "topic": topic,
+        "topic": entry.topic.id,
         "id": scenario.id,
         "kind": scenario.ways.kind(),
         "recipe": scenario.recipe,
@@ -85,6 +120,8 @@ fn as_json(topic: &str, scenario: &Scenario) -> serde_json::Value {
         "needs": scenario.needs.names(),
         "memory_mib": scenario.needs.memory_mib(),
         "seconds": scenario.needs.seconds,
+        "done": run.is_some_and(Run::is_done),
+        "verdict": run.map(|run| &run.verdict),
         "tried_on": scenario.tried.iter().map(|(major, minor)| format!("{major}.{minor}")).collect::<Vec<_>>(),
     })
 }

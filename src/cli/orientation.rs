@@ -1,20 +1,76 @@
-//! `rmq-lab` alone: what this is, and the one next thing to type.
+//! `rmq-lab` alone: what this is, what is done, and the one next thing to
+//! type.
 
 use std::io::{self, Write};
 
-use super::Manner;
+use super::{
+    Manner, progress,
+    study::{
+        self, Left,
+        deck::Deck,
+        desk::{Answer, Choice},
+    },
+    tidy,
+};
 use crate::{
+    book::{Chapter, Moment, Outline, Progress, Step, TopicOutline, next_step},
     demos::TOPICS,
     narrate::{Detail, wrapped},
+    problem::{Exit, Problem},
     text,
-    text::Text,
+    text::{Lang, Text},
 };
 
-/// Ten lines to begin with.
+/// How it goes on after a few lines.
+pub enum Then {
+    /// It does not.
+    End(Exit),
+    /// With these words after `rmq-lab`.
+    Type(Vec<String>),
+}
+
+/// Says where the reader is; at a terminal, one key takes the next step.
+///
+/// # Errors
+/// A [`Problem`] of the terminal.
+pub async fn alone(manner: Manner) -> Result<Then, Problem> {
+    let outline = Deck::whole()?.outline;
+    let known = progress::look(manner);
+    let step = next_step(&known, &outline, Moment::now());
+    let mut out = io::stdout();
+    let told = orientation(&known, &outline, &step, manner, &mut out);
+    if let Err(error) = told.and_then(|()| out.flush()) {
+        return tidy::not_written(&error).map(Then::End);
+    }
+    if !study::is_at_a_terminal() {
+        return Ok(Then::End(Exit::Proven));
+    }
+    let goes_on = study::at_desk(manner, |desk| {
+        let go_on = text! { en: "go on with it", zh: "就做这一步" };
+        let same = text! { en: "the same", zh: "同上" };
+        let choices = [Choice::enter(go_on), Choice::key('g', same)];
+        Ok(desk.ask(&choices)? != Answer::Quit)
+    });
+    Ok(match goes_on.await? {
+        Left::Done(true) => {
+            Then::Type(step.words().into_iter().map(str::to_owned).collect())
+        }
+        Left::Done(false) => Then::End(Exit::Proven),
+        Left::Exit(exit) => Then::End(exit),
+    })
+}
+
+/// Ten lines to begin with, or to go on from.
 ///
 /// # Errors
 /// When stdout is closed.
-pub fn orientation(manner: Manner, out: &mut dyn Write) -> io::Result<()> {
+pub fn orientation(
+    known: &Progress,
+    outline: &Outline,
+    step: &Step,
+    manner: Manner,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let width = manner.style(Detail::Normal).width;
     let mut say = |text: &Text, indent: &str| -> io::Result<()> {
         for line in wrapped(text.say(manner.lang), width, indent) {
@@ -24,43 +80,91 @@ pub fn orientation(manner: Manner, out: &mut dyn Write) -> io::Result<()> {
     };
     say(&WHAT, " ")?;
     say(&Text::same(""), "")?;
-    for topic in TOPICS {
-        let count = topic.scenarios.len();
-        let line = Text::made(
-            format!("{:<14}{count} scenarios: {}", topic.id, topic.title.en),
-            format!("{:<14}{count} 个场景：{}", topic.id, topic.title.zh),
-        );
-        say(&line, " ")?;
+    for topic in &outline.topics {
+        say(&line(known, topic), " ")?;
     }
     say(&Text::same(""), "")?;
-    say(&NEXT, " ")?;
-    for line in COMMANDS {
-        say(line, "   ")?;
+    say(&next(step), " ")?;
+    say(&Text::same(step.command()), "   ")?;
+    if known.run.is_empty() {
+        say(&FIRST, "   ")?;
+        say(&DOCTOR, "   ")?;
     }
-    Ok(())
+    say(&LIST, "   ")
+}
+
+/// What a topic is about, or, once it has begun, how far it has come.
+fn line(known: &Progress, topic: &TopicOutline) -> Text {
+    let (id, of) = (&topic.id, topic.scenarios.len());
+    let (done, now) = (known.done_in(topic), Moment::now());
+    let read = known.read.contains_key(id);
+    let answered = topic
+        .cards()
+        .iter()
+        .filter(|id| known.cards.contains_key(**id))
+        .count();
+    if !read && done + answered == 0 {
+        let title = title(id);
+        return Text::made(
+            format!("{id:<14}{of} scenarios: {}", title.en),
+            format!("{id:<14}{of} 个场景：{}", title.zh),
+        );
+    }
+    let (en, zh) = match read {
+        true => ("read", "已读"),
+        false => ("not read", "未读"),
+    };
+    let cards = topic.cards().len();
+    let mut told = Text::made(
+        format!(
+            "{id:<14}{en}; {done} of {of} run, {answered} of {cards} cards"
+        ),
+        format!("{id:<14}{zh}；场景 {done}/{of}，卡片 {answered}/{cards}"),
+    );
+    let due = topic.cards().into_iter().filter_map(|id| known.cards.get(id));
+    let due = due.filter(|card| card.is_due(now)).count();
+    if due > 0 {
+        told.en.to_mut().push_str(&format!(", {due} due"));
+        told.zh.to_mut().push_str(&format!("，到期 {due}"));
+    }
+    told
+}
+
+/// The catalogue's title, or the chapter's own.
+fn title(topic: &str) -> Text {
+    if let Some(known) = TOPICS.iter().find(|known| known.id == topic) {
+        return known.title.clone();
+    }
+    let heading = |lang| {
+        let first = Chapter::about(topic)?.text(lang).lines().next()?;
+        Some(first.trim_start_matches('#').trim().to_owned())
+    };
+    let heading = |lang| heading(lang).unwrap_or_default();
+    Text::made(heading(Lang::En), heading(Lang::Zh))
+}
+
+fn next(step: &Step) -> Text {
+    let why = step.why();
+    Text::made(format!("Next ({}):", why.en), format!("下一步（{}）：", why.zh))
 }
 
 const WHAT: Text = text! {
-    en: "rmq-lab puts RabbitMQ's promises on trial: a naive way that breaks under a \
-         real fault, a fixed way that holds, and a verdict that names messages. \
-         It runs in containers that it starts and removes itself.",
+    en: "rmq-lab puts RabbitMQ's promises on trial: a naive way breaks under a \
+         real fault, a fixed way holds, in containers that it starts and removes \
+         itself.",
     zh: "rmq-lab 让 RabbitMQ 的承诺当场受审：朴素写法在真实故障下出错，\
-         改进写法挺住，判决具体到每一条消息。一切跑在它自己启动、自己清理的容器里。"
+         改进写法挺住。一切跑在它自己启动、自己清理的容器里。"
 };
 
-const NEXT: Text = text! { en: "Begin with:", zh: "从这里开始：" };
-
-const COMMANDS: &[Text] = &[
-    Text::fixed(
-        "rmq-lab demo idempotency/mark-first",
-        "rmq-lab demo idempotency/mark-first",
-    ),
-    Text::fixed(
-        "rmq-lab list       what there is",
-        "rmq-lab list       全部场景",
-    ),
-    Text::fixed(
-        "rmq-lab doctor     whether this machine can",
-        "rmq-lab doctor     检查本机环境",
-    ),
-];
+const FIRST: Text = Text::fixed(
+    "rmq-lab demo idempotency/mark-first   see one run",
+    "rmq-lab demo idempotency/mark-first   先看一次运行",
+);
+const DOCTOR: Text = Text::fixed(
+    "rmq-lab doctor     whether this machine can",
+    "rmq-lab doctor     检查本机环境",
+);
+const LIST: Text = Text::fixed(
+    "rmq-lab list       what there is",
+    "rmq-lab list       全部场景",
+);

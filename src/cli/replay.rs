@@ -8,6 +8,8 @@ use std::{
 use super::{
     Manner, Replay,
     demo::{as_event, refuse_to_ask_nobody},
+    page::Page,
+    report::PageFile,
     shelf::{self, Found},
     signals::Signals,
     summary::exit_of,
@@ -15,7 +17,9 @@ use super::{
 };
 use crate::{
     event::{Event, FORMAT, Stamped},
-    narrate::{Failure, JsonLines, Narrator, Pace, Recorded, Terminal, View},
+    narrate::{
+        Failure, JsonLines, Narrator, Pace, Recorded, Report, Terminal, View,
+    },
     problem::{Exit, Problem},
     text,
     text::Text,
@@ -27,8 +31,8 @@ use crate::{
 /// A [`Problem`] of the request, of a record that cannot be told, or of a run
 /// that did not come to its end.
 pub async fn replay(asked: Replay, manner: Manner) -> Result<Exit, Problem> {
-    let recorded = match prepared(&asked) {
-        Ok(recorded) => recorded,
+    let (recorded, page) = match prepared(&asked) {
+        Ok(prepared) => prepared,
         Err(problem) => {
             if asked.json {
                 let event = as_event(&problem);
@@ -38,31 +42,39 @@ pub async fn replay(asked: Replay, manner: Manner) -> Result<Exit, Problem> {
             return Err(problem);
         }
     };
+    let page = page.map(|file| {
+        Page::to(file, Report::new(manner.lang).recorded(), manner)
+    });
+    let mut view = view(&asked, manner);
+    if let Some(page) = &page {
+        view = page.beside(view);
+    }
     let mut signals = Signals::listen()?;
-    let narrator = Narrator::new(
-        Instant::now(),
-        None,
-        view(&asked, manner),
-        pace(&asked),
-        manner.lang,
-    );
+    let began = Instant::now();
+    let narrator = Narrator::new(began, None, view, pace(&asked), manner.lang);
     let ended = tokio::select! {
         ended = tell(&narrator, &recorded, &asked) => ended,
-        exit = signals.next() => return Ok(exit),
+        exit = signals.next() => Ok(exit),
     };
-    match narrator.failed() {
+    let ended = match narrator.failed() {
         Some(Failure::View(kind) | Failure::Record(kind, _)) => {
             tidy::not_written(&kind.into())
         }
+        None => ended,
+    };
+    match page {
+        Some(page) => page.written(ended, asked.json),
         None => ended,
     }
 }
 
 /// What is to be told, found before anything is.
-fn prepared(asked: &Replay) -> Result<Recorded, Problem> {
+fn prepared(asked: &Replay) -> Result<(Recorded, Option<PageFile>), Problem> {
     let waits = [(asked.step, "--step"), (asked.predict, "--predict")];
     refuse_to_ask_nobody(&waits, asked.json)?;
-    Ok(as_of_now(shelf::find(&asked.what)?))
+    let found = shelf::find(&asked.what)?;
+    let page = asked.report.as_deref().map(PageFile::prepare).transpose()?;
+    Ok((as_of_now(found), page))
 }
 
 /// Marked as told from a record, and without what is not so any more: the
@@ -81,8 +93,7 @@ fn as_of_now(Found { mut recorded, path }: Found) -> Recorded {
     recorded
 }
 
-/// Who tells it. Whatever else is to be made of a run is one more view of the
-/// same events, beside this one.
+/// Who tells it.
 fn view(asked: &Replay, manner: Manner) -> Box<dyn View> {
     if asked.json {
         return Box::new(JsonLines::new(io::stdout()));

@@ -2,9 +2,7 @@
 
 use std::io::{self, Write};
 
-use similar::{ChangeTag, TextDiff};
-
-use super::Manner;
+use super::{Manner, difference};
 use crate::{
     demos::TOPICS,
     event::WayName,
@@ -12,7 +10,7 @@ use crate::{
         Scenario, Way,
         catalogue::{self, Entry},
     },
-    narrate::{Ink, painted, way_head},
+    narrate::way_head,
     problem::Problem,
     text,
     text::Text,
@@ -110,17 +108,10 @@ fn two(before: &Shown, after: &Shown, diff: bool, manner: Manner) -> String {
         after.label.say(manner.lang),
         after.title.say(manner.lang),
     );
-    let changes = TextDiff::from_lines(&before.code, &after.code);
-    let lines = changes.iter_all_changes().map(|change| {
-        let (sign, ink) = match change.tag() {
-            ChangeTag::Delete => ("-", Ink::Red),
-            ChangeTag::Insert => ("+", Ink::Green),
-            ChangeTag::Equal => (" ", Ink::Plain),
-        };
-        // As diff -u does: a space more would not fit on 80 columns.
-        let line = format!("{sign}{}", change.to_string().trim_end());
-        format!("{}\n", painted(ink, line.trim_end(), manner.color))
-    });
+    let lines = difference::lines(&before.code, &after.code);
+    let lines = lines
+        .iter()
+        .map(|line| format!("{}\n", difference::coloured(line, manner.color)));
     heads + &lines.collect::<String>() + "\n"
 }
 

@@ -115,6 +115,17 @@ pub fn bytes_in(home: &Path) -> u64 {
     sizes.sum()
 }
 
+/// The file of progress: in `RMQ_LAB_STATE`, else with the platform's data.
+/// It outlasts the records of runs.
+pub fn progress_file() -> PathBuf {
+    let home = named_state().or_else(|| {
+        let base = etcetera::choose_base_strategy().ok()?;
+        Some(base.data_dir().join("rmq-lab"))
+    });
+    let home = home.unwrap_or_else(|| std::env::temp_dir().join("rmq-lab"));
+    home.join("progress.json")
+}
+
 /// That the state directory cannot be written to.
 pub fn cannot_write(path: &Path, error: &io::Error) -> Problem {
     let path = path.display();

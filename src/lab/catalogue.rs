@@ -116,11 +116,13 @@ const LIST: Text = text! {
     en: "rmq-lab list tells what there is", zh: "rmq-lab list 会列出全部内容"
 };
 
-fn did_you_mean(name: String) -> Text {
+/// Proposes a name.
+pub fn did_you_mean(name: String) -> Text {
     text! { en: "did you mean \"{name}\"?", zh: "是不是 \"{name}\"？", name = name }
 }
 
-fn nearest(
+/// The name most like what was typed, if any is.
+pub fn nearest(
     typed: &str,
     names: impl Iterator<Item = &'static str>,
 ) -> Option<String> {

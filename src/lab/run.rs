@@ -517,7 +517,8 @@ fn fails(
     left_out.map(|mechanism| (fixed.check, mechanism)).collect()
 }
 
-fn choices(scenario: &Scenario) -> Vec<Choice> {
+/// What a scenario lets one choose from, with its keys.
+pub fn choices(scenario: &Scenario) -> Vec<Choice> {
     let choices = scenario.predict.choices.iter().enumerate();
     choices
         .map(|(i, text)| Choice { key: key(i), text: text.clone() })

@@ -96,7 +96,7 @@ pub enum Strike {
     Deploy,
     /// The dead-letter exchange leads it to no queue.
     Unbound,
-    /// A message with a longer delay stands before it.
+    /// Others stand before it and keep it waiting.
     HeldUp,
     /// Its delay is over, and it would fail again.
     SecondLap,

@@ -114,7 +114,7 @@ pub enum Fact {
     Deployed,
     /// Fault: the dead-letter exchange led to no queue.
     Unbound,
-    /// Fault: a message with a longer delay stood before it.
+    /// Fault: others stood before it and kept it waiting.
     HeldUp,
     /// Fault: its delay was over, and it would fail again.
     SecondLap,

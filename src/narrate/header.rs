@@ -2,7 +2,7 @@
 //! question.
 
 use crate::{
-    event::{Event, Login, Service},
+    event::{Choice, Event, Login, Service},
     text,
     text::Text,
 };
@@ -112,11 +112,7 @@ pub(super) fn scenario(
     }
     let mut lines =
         page.spread(&format!(" {topic}/{scenario}{place}"), Ink::Bold, "", &on);
-    for (label, text) in [(&words::RECIPE, recipe), (&words::FAULT, fault)] {
-        if !text.is_empty() {
-            lines.extend(page.labelled(label, page.say(text)));
-        }
-    }
+    lines.extend(self::recipe(page, recipe, fault));
     if let Some((mechanism, called)) = without {
         let told = text! {
             en: "without {mechanism}: {en}", zh: "去掉 {mechanism}：{en}",
@@ -128,11 +124,19 @@ pub(super) fn scenario(
     lines
 }
 
+/// What is on trial, and what happens to it.
+pub(super) fn recipe(page: &Page, recipe: &Text, fault: &Text) -> Vec<String> {
+    let labels = [(&words::RECIPE, recipe), (&words::FAULT, fault)];
+    let told = labels.into_iter().filter(|(_, text)| !text.is_empty());
+    told.flat_map(|(label, text)| page.labelled(label, page.say(text)))
+        .collect()
+}
+
 /// The question, and what can be answered: on one line where they fit.
-fn asked(
+pub(super) fn asked(
     page: &Page,
     question: &Text,
-    choices: &[crate::event::Choice],
+    choices: &[Choice],
 ) -> Vec<String> {
     if question.is_empty() && choices.is_empty() {
         return Vec::new();

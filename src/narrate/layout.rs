@@ -281,7 +281,7 @@ impl Page {
 
 /// The unbreakable parts of a line, each with the space after it. A number
 /// keeps its unit: `3.5 s`, `20 笔`.
-fn glued(line: &str) -> Vec<String> {
+pub(super) fn glued(line: &str) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     for word in WordSeparator::UnicodeBreakProperties.find_words(line) {
         let unit = word.word.starts_with(|c: char| c.width() == Some(2))

@@ -19,8 +19,8 @@ pub(super) struct Outcome {
     topic: String,
     scenario: String,
     verdict: Option<Verdict>,
-    left: Text,
-    right: Text,
+    pub left: Text,
+    pub right: Text,
 }
 
 impl Outcome {

@@ -17,10 +17,20 @@ use super::{
 };
 
 /// One column, and what stands before it: nothing, `=` or `+`.
-struct Head {
+pub(super) struct Head {
     holds: Holds,
-    name: Text,
-    operator: &'static str,
+    pub name: Text,
+    pub operator: &'static str,
+}
+
+impl Head {
+    /// The sum of the ledger that it shows, if it is one.
+    pub const fn column(&self) -> Option<Column> {
+        match self.holds {
+            Holds::Counted(column) => Some(column),
+            Holds::Measured(_) => None,
+        }
+    }
 }
 
 /// What a column shows of a way.
@@ -33,11 +43,17 @@ enum Holds {
 
 type Ways = BTreeMap<WayName, WayResult>;
 
+/// The columns: what the claim counts, then what it measures.
+pub(super) fn heads(ended: &Ended) -> Vec<Head> {
+    let mut heads = counted(ended);
+    heads.extend(measured(ended));
+    heads
+}
+
 /// The table, or a line for each way where it is too wide for the page.
 pub(super) fn table(page: &Page, ended: &Ended) -> Vec<String> {
     let ways = &ended.ways;
-    let mut heads = counted(ended);
-    heads.extend(measured(ended));
+    let heads = heads(ended);
     if heads.is_empty() || ways.is_empty() {
         return Vec::new();
     }
@@ -166,7 +182,7 @@ fn sentence(
     page.flow(&lead, Ink::Bold, &units, " ")
 }
 
-fn cell(head: &Head, way: &WayResult) -> String {
+pub(super) fn cell(head: &Head, way: &WayResult) -> String {
     match &head.holds {
         Holds::Counted(column) => {
             grouped(&value(*column, &way.counts).to_string())

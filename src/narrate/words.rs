@@ -35,6 +35,7 @@ words! {
     THE_STRUCK: "the struck messages:", "被命中的消息：";
     AGAIN: "again", "重跑";
     RECORD: "record", "记录";
+    REPORT: "report", "报告";
     BROKER_LOG: "broker log", "broker 日志";
     RECORDED: "recorded", "录像";
     RECORDED_HEAD: "RECORDED", "录像";
@@ -167,9 +168,7 @@ pub(super) const fn fact(fact: Fact) -> Text {
         Fact::Poisoned => Text::fixed("poison", "毒消息"),
         Fact::Deployed => Text::fixed("consumer redeployed", "消费者被替换"),
         Fact::Unbound => Text::fixed("no dead-letter queue", "死信无处可去"),
-        Fact::HeldUp => {
-            Text::fixed("behind a longer delay", "被更长的延时挡住")
-        }
+        Fact::HeldUp => Text::fixed("kept waiting", "被挡在后面"),
         Fact::SecondLap => Text::fixed("its delay over", "延时到期"),
         Fact::AckTimedOut => {
             Text::fixed("past the ack timeout", "超过 ack 时限")

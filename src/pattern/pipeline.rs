@@ -73,6 +73,8 @@ pub struct PipelinedPublisher {
     gave_up: Option<GaveUp>,
     /// For a caller that keeps the books of each message itself.
     news: Option<News>,
+    /// Answers and late confirms so far.
+    told: u64,
 }
 
 /// What a caller has not been told yet.
@@ -121,6 +123,7 @@ impl PipelinedPublisher {
             finished: false,
             gave_up: None,
             news: None,
+            told: 0,
             settings,
         }
     }
@@ -247,10 +250,16 @@ impl PipelinedPublisher {
         &self.summary
     }
 
-    /// One step of what there is to do, if any ever.
+    /// One step of what there is to do, if any ever. What was here already is
+    /// heard first; where that was the last there was, nothing would come
+    /// after it, and whoever waits for news would wait for ever.
     async fn work(&mut self) {
+        let told = self.told;
         self.hear();
         self.send_what_fits().await;
+        if self.told > told {
+            return;
+        }
         match self.is_done() {
             true => std::future::pending().await,
             false => self.news().await,
@@ -356,6 +365,7 @@ impl PipelinedPublisher {
         let Some(by) = self.clock().checked_sub(timeout) else { return };
         while let Some(late) = self.window.late(by) {
             self.witness.saw(late, Fact::TimedOut);
+            self.told += 1;
             if let Some(news) = &mut self.news {
                 news.late.push(late);
             }
@@ -394,6 +404,7 @@ impl PipelinedPublisher {
 
     fn tell(&mut self, attempt: Attempt, answer: Answer) {
         self.witness.saw(attempt.message.id, answer.fact());
+        self.told += 1;
         self.summary.count(answer);
         if let Some(news) = &mut self.news {
             news.answered.push((attempt.message.id, answer));

@@ -22,6 +22,7 @@ mod cli;
 mod clusters;
 mod faults;
 mod images;
+mod lint;
 mod mail;
 mod producers;
 mod relay;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         mail::trials(),
         producers::trials(),
         shipped::trials(),
+        lint::trials(),
         cli::trials(),
         signals::trials(),
     ]

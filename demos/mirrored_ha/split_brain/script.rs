@@ -79,6 +79,11 @@ pub async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
     let parted = nodes.part(&[ALONE], &MAJORITY).await?;
     nodes.until_missed(MAJORITY[0], 1).await?;
     nodes.until_missed(ALONE, MAJORITY.len()).await?;
+    // Until it has elected, a node sends to the leader that it knew, and what
+    // waits on that connection would arrive there when the network is back.
+    for node in MAJORITY {
+        nodes.until_led_by(node, &MAJORITY).await?;
+    }
     lab.struck_once(Strike::Parted);
     let taken = |side: Vec<MessageId>| -> Vec<Outgoing> {
         side.into_iter().map(|id| nodes.taken(id)).collect()

@@ -74,3 +74,20 @@ async fn attending_with_nothing_to_do_is_just_waiting() {
     publisher.attend(nap).await;
     assert_eq!(publisher.summary(), &Summary::default());
 }
+
+#[tokio::test]
+async fn an_answer_that_was_here_before_is_news() {
+    let (publisher, _) = publisher(Resend::Never);
+    let mut publisher = publisher.keeping_news();
+    let message = Arc::new(payments(1).next().unwrap());
+    let attempt = Attempt { message, number: 1 };
+    let answered = async {
+        let answer = Answer::Confirmed;
+        window::Heard { answer, returned: None }
+    };
+    publisher.window.push(attempt, Duration::ZERO, Publish::new(answered));
+    let heard = publisher.hear_until(std::future::pending::<()>());
+    let heard = tokio::time::timeout(Duration::from_secs(5), heard).await;
+    assert!(heard.is_ok(), "it waits for what it has heard");
+    assert_eq!(publisher.take_news().answered.len(), 1);
+}

@@ -102,6 +102,7 @@ fn again() -> Vec<Trial> {
             asked("replay", shelf).word(&file).says("✓ PROVEN"),
             "a_file",
         ),
+        with_a_page(),
         of("replay bbbbbb --json")
             .looks_like(every_line_is_an_event)
             .looks_like(|ended| {
@@ -125,6 +126,26 @@ fn again() -> Vec<Trial> {
             "what_broke_off_is_told_as_far_as_it_came",
         ),
     ]
+}
+
+fn with_a_page() -> Trial {
+    let place = tempfile::tempdir().expect("a place");
+    let file = place.path().join("run.html");
+    let word = file.display().to_string();
+    asked("replay bbbbbb --report", two())
+        .word(&word)
+        .says("✓ PROVEN")
+        .looks_like(move |_| {
+            let page = fs::read_to_string(&file).map_err(|e| e.to_string())?;
+            let marked = page.contains("told from its record");
+            let told = page.contains("payment-0010");
+            match marked && told && !page.contains("of-then") {
+                true => Ok(()),
+                false => Err(format!("{marked}, {told}: {page}")),
+            }
+        })
+        .while_there_is(place)
+        .named("recorded::a_page_is_made_of_a_record")
 }
 
 /// The login and the path were those of then.

@@ -13,10 +13,10 @@ use lapin::{
 use crate::{demos::shop::orders::Ran, ledger::MessageId};
 
 /// An argument of a queue.
-pub(super) type Argument = (&'static str, AMQPValue);
+pub type Argument = (&'static str, AMQPValue);
 
 /// A connection with one channel.
-pub(super) struct Link {
+pub struct Link {
     /// Dropping it closes the channel.
     pub connection: Connection,
     /// The channel.
@@ -67,18 +67,18 @@ impl Link {
 }
 
 /// Which message this is a delivery of.
-pub(super) fn id_of(delivery: &Delivery) -> anyhow::Result<MessageId> {
+pub fn id_of(delivery: &Delivery) -> anyhow::Result<MessageId> {
     let id = delivery.properties.message_id().as_ref();
     let id = id.context("a message without an id")?;
     Ok(id.as_str().parse()?)
 }
 
 /// An argument that is a word.
-pub(super) fn word(key: &'static str, value: &str) -> Argument {
+pub fn word(key: &'static str, value: &str) -> Argument {
     (key, AMQPValue::LongString(value.into()))
 }
 
 /// An argument that is a number.
-pub(super) fn number(key: &'static str, value: u32) -> Argument {
+pub fn number(key: &'static str, value: u32) -> Argument {
     (key, AMQPValue::LongUInt(value))
 }

@@ -1,0 +1,173 @@
+//! A long text at a terminal goes through the person's pager, as git's does:
+//! `$PAGER`, or `less -FRX`; none where nobody could press a key.
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, IsTerminal, Write},
+    os::unix::process::ExitStatusExt,
+    process::{Command, ExitStatus, Stdio},
+};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::problem::Exit;
+
+/// What a shell says when there is no such program.
+const NOT_FOUND: [i32; 2] = [126, 127];
+
+/// SIGINT.
+const INTERRUPT: i32 = 2;
+
+/// Where a long text goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// To whoever reads the pipe, or into a file.
+    Pipe,
+    /// Onto the terminal, as it is.
+    Terminal,
+    /// Through this command.
+    Pager(String),
+}
+
+impl Way {
+    /// The way from here.
+    pub fn from_here() -> Self {
+        Self::choose(io::stdout().is_terminal(), |name| env::var_os(name))
+    }
+
+    fn choose(terminal: bool, get: impl Fn(&str) -> Option<OsString>) -> Self {
+        if !terminal {
+            return Self::Pipe;
+        }
+        if get("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
+            return Self::Terminal;
+        }
+        let Some(pager) = get("PAGER") else {
+            return Self::Pager("less".to_owned());
+        };
+        match pager.to_string_lossy().trim() {
+            "" | "cat" => Self::Terminal,
+            other => Self::Pager(other.to_owned()),
+        }
+    }
+
+    /// Whether a link arrives alive: the terminal is known to follow it, and
+    /// nothing that might not pass it on lies in between.
+    pub fn has_links(&self) -> bool {
+        *self == Self::Terminal && follows_links(|name| env::var_os(name))
+    }
+
+    /// Sends the text on its way, and tells how to end. A pager that is left
+    /// early is no error; one that does not exist is done without.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn send(&self, text: &str) -> io::Result<Exit> {
+        if let Self::Pager(pager) = self {
+            match through(pager, text) {
+                Ok(status) if status.signal() == Some(INTERRUPT) => {
+                    return Ok(Exit::Interrupted);
+                }
+                Ok(status)
+                    if !status
+                        .code()
+                        .is_some_and(|code| NOT_FOUND.contains(&code)) =>
+                {
+                    return Ok(Exit::Proven);
+                }
+                // Not found, or no shell either.
+                _ => {}
+            }
+        }
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush())?;
+        Ok(Exit::Proven)
+    }
+}
+
+fn through(pager: &str, text: &str) -> io::Result<ExitStatus> {
+    // Ctrl-C is the pager's while it runs: without us it would fight the
+    // shell for the terminal.
+    let _ignored = signal(SignalKind::interrupt());
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(pager).stdin(Stdio::piped());
+    let defaults = [("LESS", "FRX"), ("LV", "-c"), ("LESSCHARSET", "utf-8")];
+    for (name, value) in defaults {
+        if env::var_os(name).is_none() {
+            command.env(name, value);
+        }
+    }
+    let mut child = command.spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // Whoever has read enough closes it.
+        let _ = stdin.write_all(text.as_bytes());
+    }
+    child.wait()
+}
+
+/// Whether a terminal is known to follow links (OSC 8).
+fn follows_links(get: impl Fn(&str) -> Option<OsString>) -> bool {
+    let is = |name: &str, known: &[&str]| {
+        get(name).is_some_and(|value| {
+            known.iter().any(|one| value.to_string_lossy().starts_with(one))
+        })
+    };
+    // VTE had it from 0.50 on.
+    let vte = get("VTE_VERSION")
+        .and_then(|version| version.to_string_lossy().parse().ok())
+        .is_some_and(|version: u32| version >= 5000);
+    let programs = ["iTerm", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby"];
+    let terminals = ["xterm-kitty", "xterm-ghostty", "alacritty", "foot"];
+    vte || is("TERM_PROGRAM", &programs)
+        || is("TERM", &terminals)
+        || get("WT_SESSION").is_some()
+        || get("KONSOLE_VERSION").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn here(all: &[(&str, &str)]) -> impl Fn(&str) -> Option<OsString> {
+        let all: Vec<_> = all
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), OsString::from(value)))
+            .collect();
+        move |name| {
+            let found = all.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone())
+        }
+    }
+
+    fn way(terminal: bool, all: &[(&str, &str)]) -> Way {
+        Way::choose(terminal, here(all))
+    }
+
+    #[test]
+    fn a_pager_is_for_a_terminal_on_which_it_works() {
+        let less = Way::Pager("less".to_owned());
+        assert_eq!(way(true, &[("TERM", "xterm")]), less);
+        assert_eq!(way(false, &[("TERM", "xterm")]), Way::Pipe);
+        assert_eq!(way(true, &[("TERM", "dumb")]), Way::Terminal);
+        assert_eq!(way(true, &[]), Way::Terminal);
+    }
+
+    #[test]
+    fn the_persons_own_pager_is_honoured_and_so_is_none() {
+        let with = |pager| way(true, &[("TERM", "xterm"), ("PAGER", pager)]);
+        assert_eq!(with("most -s"), Way::Pager("most -s".to_owned()));
+        assert_eq!(with("cat"), Way::Terminal);
+        assert_eq!(with(" "), Way::Terminal);
+    }
+
+    #[test]
+    fn links_live_only_where_that_is_known() {
+        assert!(follows_links(here(&[("VTE_VERSION", "7200")])));
+        assert!(follows_links(here(&[("TERM", "xterm-kitty")])));
+        assert!(follows_links(here(&[("TERM_PROGRAM", "WezTerm")])));
+        assert!(!follows_links(here(&[("VTE_VERSION", "4205")])));
+        assert!(!follows_links(here(&[("TERM", "xterm-256color")])));
+        assert!(!Way::Pipe.has_links());
+    }
+}

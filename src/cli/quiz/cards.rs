@@ -1,0 +1,231 @@
+//! The two kinds of cards, as they are laid on the desk.
+
+use std::io;
+
+use crate::{
+    book::{Moment, questions::Question, schedule::Grade},
+    cli::study::{
+        deck::runnable,
+        desk::{Answer, Choice, Desk},
+    },
+    lab::catalogue::Entry,
+    narrate::Ink,
+    text,
+    text::Text,
+};
+
+const KEYS: [char; 4] = ['a', 'b', 'c', 'd'];
+
+/// Asks a question, gives hints, shows the answer. Whether it came to that.
+pub fn question(desk: &mut Desk<'_>, question: &Question) -> io::Result<bool> {
+    desk.say(Ink::Bold, &question.ask)?;
+    let mut hints = Hints::of(&question.hint);
+    loop {
+        let choices = [
+            Choice::enter(text! { en: "the answer", zh: "看答案" }),
+            Choice::key('h', HINT),
+        ];
+        match desk.ask(&choices)? {
+            Answer::Enter => break,
+            Answer::Key(_) => hints.give(desk)?,
+            Answer::Quit => return Ok(false),
+        }
+    }
+    desk.gap()?;
+    desk.label(&ANSWER, &question.answer)?;
+    for wrong in &question.wrong {
+        let said = Text::made(
+            format!("“{}”", wrong.said.en.trim()),
+            format!("“{}”", wrong.said.zh.trim()),
+        );
+        desk.label(&text! { en: "Wrong", zh: "误区" }, &said)?;
+        desk.beneath(Ink::Plain, &wrong.because)?;
+    }
+    let proofs: Vec<_> = runnable(question)
+        .iter()
+        .map(|target| format!("rmq-lab demo {target}"))
+        .collect();
+    desk.commands(&PROOF, &proofs)?;
+    for (n, source) in question.sources.iter().enumerate() {
+        let label = if n == 0 { SOURCE } else { Text::same("") };
+        desk.label(&label, &Text::same(source.as_str()))?;
+    }
+    Ok(true)
+}
+
+/// Asks how well it was known; each grade says when the card comes back.
+pub fn grade(desk: &mut Desk<'_>, days: [i64; 4]) -> io::Result<Option<Grade>> {
+    let names = [
+        text! { en: "again", zh: "不会" },
+        text! { en: "hard", zh: "勉强" },
+        text! { en: "good", zh: "会了" },
+        text! { en: "easy", zh: "很熟" },
+    ];
+    let keys = ['1', '2', '3', '4'];
+    let choice = |n: usize| {
+        let (name, days) = (&names[n], days[n]);
+        Choice::key(
+            keys[n],
+            Text::made(
+                format!("{} {days} d", name.en),
+                format!("{} {days} 天", name.zh),
+            ),
+        )
+    };
+    desk.gap()?;
+    let answer = desk.ask(&[0, 1, 2, 3].map(choice))?;
+    Ok(match answer {
+        Answer::Key(key) => {
+            let place = keys.iter().position(|one| *one == key);
+            place.map(|place| Grade::ALL[place])
+        }
+        Answer::Enter | Answer::Quit => None,
+    })
+}
+
+/// Asks for the prediction of a scenario. The grade is given by the answer:
+/// right is good, with a hint hard, wrong is again.
+pub fn prediction(
+    desk: &mut Desk<'_>,
+    entry: Entry,
+    hints: &[Text],
+) -> io::Result<Option<Grade>> {
+    let scenario = entry.scenario;
+    desk.label(&text! { en: "Recipe", zh: "做法" }, &scenario.recipe)?;
+    if !scenario.fault.is_empty() {
+        desk.label(&text! { en: "Fault", zh: "故障" }, &scenario.fault)?;
+    }
+    let predict = &scenario.predict;
+    desk.say(Ink::Bold, &predict.question)?;
+    let lettered = |(key, choice): (&char, &Text)| {
+        Text::made(
+            format!("{key}  {}", choice.en),
+            format!("{key}  {}", choice.zh),
+        )
+    };
+    let mut all = KEYS.iter().zip(predict.choices).map(lettered);
+    all.try_for_each(|choice| desk.beneath(Ink::Plain, &choice))?;
+    let mut given = Hints::of(hints);
+    let right = KEYS.get(predict.right).copied().unwrap_or('a');
+    loop {
+        let keys = KEYS.iter().take(predict.choices.len());
+        let mut choices: Vec<_> =
+            keys.map(|key| Choice::key(*key, Text::same(""))).collect();
+        choices.push(Choice::key('h', HINT));
+        match desk.ask(&choices)? {
+            Answer::Key('h') => given.give(desk)?,
+            Answer::Key(key) => {
+                desk.gap()?;
+                said(
+                    desk,
+                    key == right,
+                    right,
+                    &predict.choices[predict.right],
+                )?;
+                return Ok(Some(match (key == right, given.given) {
+                    (true, 0) => Grade::Good,
+                    (true, _) => Grade::Hard,
+                    (false, _) => Grade::Again,
+                }));
+            }
+            Answer::Enter | Answer::Quit => return Ok(None),
+        }
+    }
+}
+
+fn said(
+    desk: &mut Desk<'_>,
+    was_right: bool,
+    right: char,
+    choice: &Text,
+) -> io::Result<()> {
+    let (ink, en, zh) = match was_right {
+        true => (Ink::Green, "✓ right", "✓ 对"),
+        false => (Ink::Red, "✗ wrong", "✗ 错"),
+    };
+    let told = Text::made(
+        format!("{en}: {right}, {}", choice.en),
+        format!("{zh}：{right}，{}", choice.zh),
+    );
+    desk.say(ink, &told)
+}
+
+/// What the run shows, and the command that proves it.
+pub fn outcome(desk: &mut Desk<'_>, entry: Entry) -> io::Result<()> {
+    let scenario = entry.scenario;
+    desk.label(&text! { en: "Claim", zh: "结论" }, &scenario.claim)?;
+    desk.commands(&PROOF, &[format!("rmq-lab demo {}", entry.target())])
+}
+
+/// When the card comes back, and whether to go on.
+pub fn comes_back(
+    desk: &mut Desk<'_>,
+    grade: Grade,
+    due: Moment,
+    now: Moment,
+) -> io::Result<bool> {
+    let days = (due.0 - now.0 + 12 * 60 * 60) / 86_400;
+    let back = match grade {
+        Grade::Again => text! {
+            en: "comes back at the end, and in {days} d",
+            zh: "稍后再问一次，{days} 天后再来", days = days
+        },
+        Grade::Hard => text! {
+            en: "known with a hint: comes back in {days} d",
+            zh: "看了提示才答对：{days} 天后再来", days = days
+        },
+        _ => text! {
+            en: "comes back in {days} d", zh: "{days} 天后再来", days = days
+        },
+    };
+    desk.label(&text! { en: "Next", zh: "下次" }, &back)?;
+    go_on(desk)
+}
+
+/// Whether to go on.
+pub fn go_on(desk: &mut Desk<'_>) -> io::Result<bool> {
+    let choice = Choice::enter(text! { en: "go on", zh: "继续" });
+    desk.gap()?;
+    Ok(desk.ask(&[choice])? == Answer::Enter)
+}
+
+/// The hints for a card, one after the other.
+struct Hints<'a> {
+    all: &'a [Text],
+    given: usize,
+}
+
+impl<'a> Hints<'a> {
+    const fn of(all: &'a [Text]) -> Self {
+        Self { all, given: 0 }
+    }
+
+    fn give(&mut self, desk: &mut Desk<'_>) -> io::Result<()> {
+        let (next, of) = (self.given + 1, self.all.len());
+        match self.all.get(self.given) {
+            Some(hint) => {
+                self.given = next;
+                let label =
+                    Text::made(format!("{next}/{of}"), format!("{next}/{of}"));
+                desk.label(&label, hint)
+            }
+            None if of == 0 => desk.say(
+                Ink::Dim,
+                &text! {
+                    en: "There is no hint for this one.", zh: "这道题没有提示。"
+                },
+            ),
+            None => desk.say(
+                Ink::Dim,
+                &text! {
+                    en: "That was the last hint.", zh: "提示已经给完了。"
+                },
+            ),
+        }
+    }
+}
+
+const HINT: Text = text! { en: "a hint", zh: "提示" };
+const ANSWER: Text = text! { en: "Answer", zh: "答案" };
+const PROOF: Text = text! { en: "Proof", zh: "证明" };
+const SOURCE: Text = text! { en: "Source", zh: "出处" };

@@ -1,0 +1,191 @@
+//! Tables, on as many columns as there are. Termimad draws them and decides
+//! how wide their columns are; their borders are ASCII, because other
+//! characters are wider in Chinese terminals.
+
+use termimad::{
+    FmtText, MadSkin, TblFit,
+    minimad::{Alignment, Composite, Line, TableRow, TableRule, Text},
+};
+
+use super::inline::{compound, wrap};
+use crate::{
+    book::page::{Span, plain},
+    narrate::width_in,
+    text::Lang,
+};
+
+/// A cell narrower than this cannot be read.
+const NARROW: usize = 8;
+
+/// The lines of a table of these cells; `None` where it has not enough room.
+pub fn lines(
+    rows: &[Vec<Vec<Span>>],
+    room: usize,
+    lang: Lang,
+    skin: &MadSkin,
+) -> Option<Vec<String>> {
+    let columns = rows.first().map_or(0, Vec::len);
+    let mut fit = TblFit::new(columns, room).ok()?;
+    let mut longest = vec![0; columns];
+    for (nth, cell) in rows.iter().flat_map(|row| row.iter().enumerate()) {
+        let width = width_in(lang, &plain(cell));
+        // A space on either side.
+        fit.see_cell(nth, width + 2);
+        longest[nth] = longest[nth].max(width);
+    }
+    let widths: Vec<_> =
+        fit.fit().col_widths.iter().map(|width| width - 2).collect();
+    let squeezed = |(&width, &longest)| width < NARROW && width < longest;
+    if widths.iter().zip(&longest).any(squeezed) {
+        return None;
+    }
+    let wrapped: Vec<Vec<Vec<Vec<Span>>>> = rows
+        .iter()
+        .map(|row| {
+            let cells = row.iter().zip(&widths);
+            cells.map(|(cell, width)| wrap(cell, *width, lang)).collect()
+        })
+        .collect();
+    Some(drawn(&wrapped, columns, room, skin))
+}
+
+/// Rows of cells of lines.
+fn drawn(
+    rows: &[Vec<Vec<Vec<Span>>>],
+    columns: usize,
+    room: usize,
+    skin: &MadSkin,
+) -> Vec<String> {
+    let rule = || {
+        let cells = vec![Alignment::Left; columns];
+        Line::TableRule(TableRule { cells })
+    };
+    let height =
+        |row: &[Vec<Vec<Span>>]| row.iter().map(Vec::len).max().unwrap_or(1);
+    // Rows of several lines would run into each other.
+    let ruled = rows.iter().skip(1).any(|row| height(row) > 1);
+    let mut drawn = vec![rule()];
+    for (nth, row) in rows.iter().enumerate() {
+        if nth == 1 || nth > 1 && ruled {
+            drawn.push(rule());
+        }
+        for line in 0..height(row) {
+            let cells = row.iter().map(|cell| padded(cell.get(line)));
+            drawn.push(Line::TableRow(TableRow { cells: cells.collect() }));
+        }
+    }
+    drawn.push(rule());
+    let text = FmtText::from_text(skin, Text { lines: drawn }, Some(room));
+    text.to_string().lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+fn padded(line: Option<&Vec<Span>>) -> Composite<'_> {
+    let space = || compound_of(" ");
+    let words = line.into_iter().flatten().map(compound);
+    Composite {
+        compounds: std::iter::once(space())
+            .chain(words)
+            .chain(std::iter::once(space()))
+            .collect(),
+        ..Composite::default()
+    }
+}
+
+const fn compound_of(
+    text: &'static str,
+) -> termimad::minimad::Compound<'static> {
+    termimad::minimad::Compound {
+        src: text,
+        bold: false,
+        italic: false,
+        code: false,
+        strikeout: false,
+    }
+}
+
+/// A table where there is no room for one: each row under its first cell, the
+/// others behind the heads of their columns.
+pub fn records(rows: &[Vec<Vec<Span>>]) -> Vec<(Vec<Span>, Vec<Vec<Span>>)> {
+    let Some((heads, rows)) = rows.split_first() else {
+        return Vec::new();
+    };
+    let record = |row: &Vec<Vec<Span>>| {
+        let named = row.iter().zip(heads).skip(1).map(|(cell, head)| {
+            let colon = Span { text: ": ".to_owned(), ..Span::default() };
+            let mut named = head.clone();
+            if !head.is_empty() {
+                named.push(colon);
+            }
+            named.extend(cell.iter().cloned());
+            named
+        });
+        (row.first().cloned().unwrap_or_default(), named.collect())
+    };
+    rows.iter().map(record).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::book::page::{Kind, blocks};
+
+    fn cells(text: &str) -> Vec<Vec<Vec<Span>>> {
+        match blocks(text).remove(0).kind {
+            Kind::Table(rows) => rows.into_iter().map(|r| r.cells).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn told(text: &str, room: usize, lang: Lang) -> Option<Vec<String>> {
+        let mut skin = MadSkin::no_style();
+        skin.limit_to_ascii();
+        lines(&cells(text), room, lang, &skin)
+    }
+
+    const TABLE: &str = "| a | bee |\n|---|---|\n| one | 消息不丢 |\n| | x |\n";
+
+    #[test]
+    fn a_table_has_borders_that_no_terminal_tears() {
+        assert_eq!(
+            told(TABLE, 40, Lang::Zh).unwrap_or_default(),
+            [
+                "+-----+----------+",
+                "| a   | bee      |",
+                "+-----+----------+",
+                "| one | 消息不丢 |",
+                "|     | x        |",
+                "+-----+----------+",
+            ]
+        );
+    }
+
+    #[test]
+    fn rows_of_several_lines_are_ruled() {
+        let text = "| a | b |\n|---|---|\n| eleven letters | twelve letters \
+                    |\n| c | d |\n";
+        assert_eq!(
+            told(text, 30, Lang::En).unwrap_or_default(),
+            [
+                "+---------+----------------+",
+                "| a       | b              |",
+                "+---------+----------------+",
+                "| eleven  | twelve letters |",
+                "| letters |                |",
+                "+---------+----------------+",
+                "| c       | d              |",
+                "+---------+----------------+",
+            ]
+        );
+    }
+
+    #[test]
+    fn without_room_for_a_table_each_row_is_a_record() {
+        let text = "| what | how | why |\n|---|---|---|\n\
+                    | a long beginning | a long middle | a long end |\n";
+        assert_eq!(told(text, 30, Lang::En), None);
+        let records = records(&cells(text));
+        assert_eq!(plain(&records[0].0), "a long beginning");
+        let named: Vec<_> = records[0].1.iter().map(|s| plain(s)).collect();
+        assert_eq!(named, ["how: a long middle", "why: a long end"]);
+    }
+}

@@ -1,0 +1,359 @@
+//! Messages over time: a lane for each that was struck or ended wrong, with a
+//! mark for each fact and a band from each strike to the next thing known.
+//! All others are counted above the lanes.
+
+use maud::{Markup, html};
+
+use crate::{
+    ledger::{Fact, Noun},
+    narrate::words,
+    text,
+    text::Text,
+};
+
+use super::{
+    anomalies,
+    log::Scene,
+    marks::{Shape, is_strike, legend, shape},
+    say::{at_once, both, drawn, moment, px},
+    scale::Scale,
+    tracks::Track,
+    way::{StageStrike, Way},
+};
+
+/// The picture in its own units: about as many as pixels.
+const WIDTH: f64 = 960.0;
+const LEFT: f64 = 124.0;
+const RIGHT: f64 = 858.0;
+const LANE: f64 = 22.0;
+/// Room for a mark: two that would cover each other are moved apart.
+const APART: f64 = 12.5;
+/// Columns of the counts.
+const COLUMNS: usize = 120;
+
+/// The lanes of a way as a figure; nothing where nothing is known.
+pub(super) fn lanes(
+    id: &str,
+    scene: &Scene,
+    way: &Way,
+    struck_only: bool,
+) -> Markup {
+    let Some(span) = span(way) else { return html! {} };
+    let picture = Picture {
+        lanes: way.lanes(),
+        scale: Scale::new(span, (LEFT, RIGHT)),
+        noun: noun(scene, way),
+        way,
+    };
+    let title = text! { en: "Messages over time", zh: "消息时间线" };
+    let (caption, about) = (format!("{id}-cap"), format!("{id}-about"));
+    html! {
+        figure class="wide" {
+            figcaption id=(caption) { (both(&title)) }
+            p class="note" id=(about) { (both(&picture.about(struck_only))) }
+            (picture.legend())
+            div class="scroll" role="region" tabindex="0"
+                aria-labelledby=(caption) {
+                (picture.svg(&title, &caption, &about))
+            }
+            (anomalies::facts(&picture.lanes, picture.noun))
+        }
+    }
+}
+
+/// What the messages are about: of the lanes, else of the scenario.
+pub(super) fn noun(scene: &Scene, way: &Way) -> Noun {
+    let ended = scene.ended.as_ref().map(|ended| ended.noun);
+    let lane = || way.lanes().first().map(|lane| lane.message.noun);
+    ended.or_else(lane).unwrap_or(Noun::Order)
+}
+
+/// From the first thing known to the last, and a little more.
+fn span(way: &Way) -> Option<(u64, u64)> {
+    let (mut from, mut to) = way.tracks.span?;
+    for strike in &way.stage {
+        from = from.min(strike.at);
+        to = to.max(strike.until.unwrap_or(strike.at));
+    }
+    let margin = (to - from) / 60;
+    Some((from.saturating_sub(margin), to + margin))
+}
+
+struct Picture<'a> {
+    lanes: Vec<Track>,
+    scale: Scale,
+    noun: Noun,
+    way: &'a Way,
+}
+
+impl Picture<'_> {
+    /// What is drawn, and what is not.
+    fn about(&self, struck_only: bool) -> Text {
+        let lanes = self.lanes.len();
+        let mut about = match lanes {
+            0 => text! {
+                en: "No single message was struck: the rows count all of them.",
+                zh: "没有单独命中某条消息，各行统计的是全部消息。"
+            },
+            _ => text! {
+                en: "Each lane is a message that was struck or ended wrong; \
+                     a band reaches from the fault to the next thing known of \
+                     it. The rows above count every message.",
+                zh: "每条泳道是一条被命中或结局不对的消息；色带从故障\
+                     开始，到它的下一条事实为止。上面几行统计全部消息。"
+            },
+        };
+        let mut add = |more: Text| {
+            about = Text::made(
+                format!("{} {}", about.en, more.en),
+                format!("{}{}", about.zh, more.zh),
+            );
+        };
+        let hidden = self.way.tracks.strikes.saturating_sub(lanes as u64);
+        if hidden > 0 && lanes == super::tracks::LANES {
+            add(text! {
+                en: "Of {strikes} strikes {lanes} messages are drawn.",
+                zh: "共命中 {strikes} 次，只画出 {lanes} 条消息。",
+                strikes = self.way.tracks.strikes, lanes = lanes
+            });
+        }
+        if struck_only {
+            add(text! {
+                en: "With so many messages only the facts of the struck ones \
+                     are recorded and counted here; the ledger counts all.",
+                zh: "消息太多，只记录了被命中消息的事实，这里统计的也只是\
+                     它们；账目统计的是全部。"
+            });
+        }
+        if lanes > 0 {
+            add(text! {
+                en: "Marks that would cover each other stand side by side; \
+                     the table has their times.",
+                zh: "会互相遮挡的标记并排放置，准确时间见表。"
+            });
+        }
+        about
+    }
+
+    fn legend(&self) -> Markup {
+        let facts = self.lanes.iter().flat_map(|lane| &lane.facts);
+        let last = self.lanes.iter().filter_map(Track::last);
+        let facts = facts.map(|(_, fact)| *fact);
+        let all: Vec<Fact> = facts.chain(last.map(|(fact, _)| fact)).collect();
+        html! { @if !all.is_empty() { (legend(&all, self.noun)) } }
+    }
+
+    fn svg(&self, title: &Text, caption: &str, about: &str) -> Markup {
+        let rows: Vec<(Fact, u64)> = self.way.flow.rows().collect();
+        let stage = self.way.stage.len().min(3) as f64;
+        let top = 6.0 + stage * 16.0;
+        let lanes_top = top + rows.len() as f64 * LANE + 8.0;
+        let bottom = lanes_top + self.lanes.len() as f64 * LANE;
+        let height = bottom + 24.0;
+        html! {
+            svg viewBox={ "0 0 " (px(WIDTH)) " " (px(height)) } role="img"
+                class="lanes" aria-labelledby=(caption)
+                aria-describedby=(about) {
+                title { (at_once(title)) }
+                desc { (at_once(&self.said())) }
+                (self.scale.axis(top, bottom))
+                (self.gaps(top, bottom))
+                (self.rows(&rows, top))
+                @for (n, lane) in self.lanes.iter().enumerate() {
+                    (self.lane(lane, lanes_top + n as f64 * LANE + LANE / 2.0))
+                }
+                (self.stage(top, bottom))
+            }
+        }
+    }
+
+    /// In a sentence, for who cannot see it.
+    fn said(&self) -> Text {
+        let wrong = self.lanes.iter().filter(|l| l.wrong.is_some()).count();
+        text! {
+            en: "{lanes} lanes, {wrong} of messages that ended wrong; {strikes} strikes on messages, {stage} on the stage",
+            zh: "{lanes} 条泳道，其中 {wrong} 条消息结局不对；命中消息 {strikes} 次，命中环境 {stage} 次",
+            lanes = self.lanes.len(), wrong = wrong,
+            strikes = self.way.tracks.strikes, stage = self.way.stage.len()
+        }
+    }
+
+    /// How many messages came how far: columns on one scale.
+    fn rows(&self, rows: &[(Fact, u64)], top: f64) -> Markup {
+        let (from, to) = span(self.way).unwrap_or_default();
+        let columns: Vec<_> = rows
+            .iter()
+            .map(|(fact, _)| self.way.flow.columns(*fact, (from, to), COLUMNS))
+            .collect();
+        let all = columns.iter().flatten().map(|(.., count)| *count);
+        let most = all.max().unwrap_or(1).max(1) as f64;
+        html! {
+            @for (n, ((fact, sum), columns)) in rows.iter().zip(&columns).enumerate() {
+                @let floor = top + (n + 1) as f64 * LANE - 3.0;
+                (drawn((LEFT - 10.0, floor - 4.0), "end", &words::fact_of(*fact, self.noun)))
+                path class="floor" d={ "M" (px(LEFT)) " " (px(floor)) "H" (px(RIGHT)) } {}
+                path class={ "flow " (shape(*fact).id()) } d=(self.columns(columns, floor, most)) {}
+                text x=(px(RIGHT + 10.0)) y=(px(floor - 4.0)) {
+                    (crate::narrate::amount::grouped(&sum.to_string()))
+                }
+            }
+        }
+    }
+
+    fn columns(
+        &self,
+        columns: &[(u64, u64, u64)],
+        floor: f64,
+        most: f64,
+    ) -> String {
+        let mut path = String::new();
+        for (from, to, count) in columns.iter().filter(|(.., n)| *n > 0) {
+            let height = (*count as f64 / most * (LANE - 5.0)).max(1.5);
+            let (left, right) = (self.scale.x(*from), self.scale.x(*to));
+            let wide = (right - left - 0.6).max(1.2);
+            path.push_str(&format!(
+                "M{} {}v-{}h{}v{}z",
+                px(left),
+                px(floor),
+                px(height),
+                px(wide),
+                px(height)
+            ));
+        }
+        path
+    }
+
+    /// The time in which nothing moved after a strike on the stage.
+    fn gaps(&self, top: f64, bottom: f64) -> Markup {
+        html! {
+            @for strike in &self.way.stage {
+                @let (left, right) = self.gap(strike);
+                rect class="band" x=(px(left)) y=(px(top))
+                    width=(px(right - left)) height=(px(bottom - top)) {
+                    title { (at_once(&strike_said(strike))) }
+                }
+            }
+        }
+    }
+
+    fn gap(&self, strike: &StageStrike) -> (f64, f64) {
+        let left = self.scale.x(strike.at);
+        let right = strike.until.map_or(RIGHT, |until| self.scale.x(until));
+        (left, right.max(left + 3.0))
+    }
+
+    /// The strikes on the stage by name; more than three share their lines.
+    fn stage(&self, top: f64, bottom: f64) -> Markup {
+        html! {
+            @for (n, strike) in self.way.stage.iter().enumerate() {
+                @let x = self.scale.x(strike.at);
+                @let y = top - 5.0 - (n % 3) as f64 * 16.0;
+                path class="strike-line" d={ "M" (px(x)) " " (px(y - 8.0)) "V" (px(bottom)) } {}
+                @let late = x > (LEFT + RIGHT) / 2.0;
+                @let place = if late { x - 5.0 } else { x + 5.0 };
+                @let class = if late { "strike-name end" } else { "strike-name" };
+                (drawn((place, y), class, &words::fact(strike.what)))
+            }
+        }
+    }
+
+    fn lane(&self, lane: &Track, y: f64) -> Markup {
+        let places = self.places(lane);
+        let ends = (places.first(), places.last());
+        let wrong = lane.wrong.map(|(kind, _)| words::kind(kind));
+        let class = if wrong.is_some() { "lane wrong" } else { "lane" };
+        html! {
+            g class=(class) {
+                text x=(px(LEFT - 10.0)) y=(px(y + 4.0)) class="end id" {
+                    (lane.message.to_string())
+                }
+                @for strike in &lane.strikes {
+                    (self.band(lane, *strike, y))
+                }
+                @if let (Some((first, ..)), Some((last, ..))) = ends {
+                    path class="line" d={ "M" (px(*first)) " " (px(y)) "H" (px(*last)) } {}
+                }
+                @for (x, at, fact) in &places {
+                    use href={ "#" (shape(*fact).id()) } x=(px(*x)) y=(px(y)) {
+                        title {
+                            (moment(*at)) " s "
+                            (at_once(&words::fact_of(*fact, lane.message.noun)))
+                        }
+                    }
+                }
+                @if let Some(wrong) = &wrong {
+                    (drawn((RIGHT + 10.0, y + 4.0), "", &Text::made(
+                        format!("✗ {}", wrong.en), format!("✗ {}", wrong.zh)
+                    )))
+                }
+            }
+        }
+    }
+
+    /// From a strike to the next thing known.
+    fn band(&self, lane: &Track, (at, what): (u64, Fact), y: f64) -> Markup {
+        let next = lane.facts.iter().find(|(then, _)| *then > at);
+        let left = self.scale.x(at);
+        let right = next.map_or(RIGHT, |(then, _)| self.scale.x(*then));
+        html! {
+            rect class="band" x=(px(left)) y=(px(y - LANE / 2.0 + 1.0))
+                width=(px((right - left).max(3.0))) height=(px(LANE - 2.0)) {
+                title {
+                    (moment(at)) " s "
+                    (at_once(&words::fact_of(what, lane.message.noun)))
+                }
+            }
+        }
+    }
+
+    /// Where the marks stand: at their times, or beside each other.
+    fn places(&self, lane: &Track) -> Vec<(f64, u64, Fact)> {
+        let mut facts = lane.facts.clone();
+        if facts.is_empty() {
+            facts.extend(lane.last().map(|(fact, at)| (at, fact)));
+        }
+        let apart = APART.min((RIGHT - LEFT) / facts.len().max(1) as f64);
+        let mut places: Vec<(f64, u64, Fact)> = Vec::new();
+        for (at, fact) in facts {
+            let least = places.last().map_or(LEFT, |(x, ..)| x + apart);
+            places.push((self.scale.x(at).max(least), at, fact));
+        }
+        let mut most = RIGHT;
+        for (x, ..) in places.iter_mut().rev() {
+            *x = x.min(most);
+            most = *x - apart;
+        }
+        places
+    }
+}
+
+/// A strike on the stage and how long nothing moved.
+pub(super) fn strike_said(strike: &StageStrike) -> Text {
+    let (at, what) = (moment(strike.at), words::fact(strike.what));
+    let gap = strike.until.map(|until| until.saturating_sub(strike.at));
+    match gap {
+        Some(gap) => Text::made(
+            format!("{at} s {}; a message moved after {gap} ms", what.en),
+            format!("{at} 秒 {}；{gap} 毫秒后消息恢复流动", what.zh),
+        ),
+        None => Text::made(
+            format!("{at} s {}; no message moved again", what.en),
+            format!("{at} 秒 {}；此后消息不再流动", what.zh),
+        ),
+    }
+}
+
+/// The strike that a lane is known by.
+pub(super) fn struck_by(lane: &Track) -> Vec<Fact> {
+    let told = lane.strikes.iter().map(|(_, what)| *what);
+    let seen = lane.facts.iter().map(|(_, fact)| *fact);
+    let mut all: Vec<Fact> =
+        told.chain(seen.filter(|f| is_strike(*f))).collect();
+    let mut known = Vec::new();
+    all.retain(|fact| {
+        let new = !known.contains(fact);
+        known.push(*fact);
+        new && shape(*fact) == Shape::Strike
+    });
+    all
+}
