@@ -203,7 +203,7 @@ impl<'t> Reader<'t> {
     /// The words up to the end of their block.
     fn words(&mut self) -> Vec<Span> {
         let mut words = Words::default();
-        while let Some((event, _)) = self.events.next() {
+        for (event, _) in self.events.by_ref() {
             match event {
                 Event::End(end) if !is_inline_end(&end) => break,
                 inline => words.hear(inline),
@@ -215,7 +215,7 @@ impl<'t> Reader<'t> {
     /// The text up to the end of its block, as it stands there.
     fn raw(&mut self) -> String {
         let mut text = String::new();
-        while let Some((event, _)) = self.events.next() {
+        for (event, _) in self.events.by_ref() {
             match event {
                 Event::Text(part) | Event::Html(part) => text.push_str(&part),
                 Event::End(_) => break,

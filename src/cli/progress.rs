@@ -50,11 +50,14 @@ pub fn note_read(topic: &str, manner: Manner) {
     noted.tell(manner);
 }
 
+/// What went wrong, and what to do about it.
+type Wrong = (Text, Vec<Text>);
+
 /// Notes made while something else is told; what went wrong is told at the
 /// end.
 #[derive(Clone, Default)]
 pub struct Notes {
-    wrong: Arc<Mutex<Option<(Text, Vec<Text>)>>>,
+    wrong: Arc<Mutex<Option<Wrong>>>,
 }
 
 impl Notes {
