@@ -40,30 +40,25 @@ use crate::{
 pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
     let (began, json) = (Instant::now(), asked.json);
     let prepared = Prepared::from(&asked);
-    let Prepared { chosen, run, dir, record, record_path, page } = match prepared
-    {
-        Ok(prepared) => prepared,
-        Err(problem) => {
-            if asked.json {
-                let event = as_event(&problem);
-                let _ = JsonLines::new(io::stdout())
-                    .tell(&Stamped { at_ms: 0, event });
+    let Prepared { chosen, run, dir, record, record_path, page } =
+        match prepared {
+            Ok(prepared) => prepared,
+            Err(problem) => {
+                if asked.json {
+                    let event = as_event(&problem);
+                    let _ = JsonLines::new(io::stdout())
+                        .tell(&Stamped { at_ms: 0, event });
+                }
+                return Err(problem);
             }
-            return Err(problem);
-        }
-    };
+        };
     let page = page.map(|file| Page::to(file, manner));
     let mut view = view(&asked, manner);
     if let Some(page) = &page {
         view = Box::new(WithReport::new(view, page.report.clone()));
     }
-    let narrator = Narrator::new(
-        began,
-        Some(record),
-        view,
-        pace(&asked),
-        manner.lang,
-    );
+    let narrator =
+        Narrator::new(began, Some(record), view, pace(&asked), manner.lang);
     narrator.tell(Event::RunStarted {
         run: run.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -166,7 +161,8 @@ impl Prepared {
     fn from(asked: &Demo) -> Result<Self, Problem> {
         let chosen = Chosen::from(asked)?;
         refuse_to_ask_nobody(asked)?;
-        let page = asked.report.as_deref().map(PageFile::prepare).transpose()?;
+        let page =
+            asked.report.as_deref().map(PageFile::prepare).transpose()?;
         let run = RunId::random();
         let dir = RunDir::make(&run)?;
         let (record, record_path) = dir.record()?;

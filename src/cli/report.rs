@@ -38,17 +38,23 @@ impl PageFile {
     pub fn prepare(typed: &Path) -> Result<Self, Problem> {
         let cannot = |error: io::Error| cannot_write(typed, &error);
         if typed.as_os_str().as_bytes().ends_with(b"/") || typed.is_dir() {
-            return Err(no_file(typed, &text! {
-                en: "a directory", zh: "目录"
-            }));
+            return Err(no_file(
+                typed,
+                &text! {
+                    en: "a directory", zh: "目录"
+                },
+            ));
         }
         let mut mode = Permissions::from_mode(0o666);
         let mut target = std::path::absolute(typed).map_err(cannot)?;
         if let Ok(there) = fs::metadata(&target) {
             if !there.is_file() {
-                return Err(no_file(typed, &text! {
-                    en: "no regular file", zh: "特殊文件"
-                }));
+                return Err(no_file(
+                    typed,
+                    &text! {
+                        en: "no regular file", zh: "特殊文件"
+                    },
+                ));
             }
             // Replaced by a rename, which would not ask.
             OpenOptions::new().write(true).open(&target).map_err(cannot)?;

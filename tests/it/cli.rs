@@ -6,6 +6,7 @@ mod asked;
 pub mod engine;
 mod pipes;
 mod places;
+mod report;
 mod right;
 pub mod running;
 mod terminal;
@@ -17,6 +18,7 @@ pub fn trials() -> Vec<Trial> {
     [
         wrong::trials(),
         places::trials(),
+        report::trials(),
         pipes::trials(),
         terminal::trials(),
         right::trials(),

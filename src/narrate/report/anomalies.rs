@@ -134,13 +134,8 @@ fn lane_row(lane: &Track, noun: Noun) -> Markup {
             td {
                 @if lane.facts.is_empty() {
                     (both(&words::NOTHING_KNOWN))
-                }
-                @for (n, (at, facts)) in by_moment(lane).iter().enumerate() {
-                    @if n > 0 { " " }
-                    span class="moment" {
-                        span class="at" { (moment(*at)) } " "
-                        (both(&joined(&facts.iter().map(name).collect::<Vec<_>>(), ", ", "、")))
-                    }
+                } @else {
+                    (both(&story(lane)))
                 }
                 @if lane.left_out > 0 {
                     " " (both(&text! {
@@ -151,6 +146,21 @@ fn lane_row(lane: &Track, noun: Noun) -> Markup {
             }
         }
     }
+}
+
+/// `3.750 accepted, sent; 3.806 confirmed`
+fn story(lane: &Track) -> Text {
+    let moments = by_moment(lane).into_iter().map(|(at, facts)| {
+        let name = |fact: &Fact| words::fact_of(*fact, lane.message.noun);
+        let names: Vec<Text> = facts.iter().map(name).collect();
+        let names = joined(&names, ", ", "、");
+        let at = moment(at);
+        Text::made(
+            format!("{at}\u{a0}{}", names.en),
+            format!("{at}\u{a0}{}", names.zh),
+        )
+    });
+    joined(&moments.collect::<Vec<_>>(), "; ", "；")
 }
 
 /// What was seen in the same millisecond stands together.

@@ -215,7 +215,8 @@ impl<'a> Curves<'a> {
     fn line(&self, cells: &[f64], bottom: f64, most: f64) -> String {
         let wide = (RIGHT - LEFT) / (cells.len().max(2) - 1) as f64;
         let point = |(n, value): (usize, &f64)| {
-            let (x, y) = (LEFT + n as f64 * wide, bottom - value / most * PANEL);
+            let (x, y) =
+                (LEFT + n as f64 * wide, bottom - value / most * PANEL);
             format!("{}{} {}", if n == 0 { "M" } else { "L" }, px(x), px(y))
         };
         cells.iter().enumerate().map(point).collect()
@@ -226,7 +227,8 @@ impl<'a> Curves<'a> {
             let began = self.way.gauges.began;
             (began.saturating_sub(self.span / 50), began + self.span)
         };
-        let shown = self.way.stage.iter().filter(|s| (from..=to).contains(&s.at));
+        let shown =
+            self.way.stage.iter().filter(|s| (from..=to).contains(&s.at));
         html! {
             @for (n, strike) in shown.enumerate() {
                 @let x = self.scale.x(strike.at);

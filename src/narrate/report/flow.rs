@@ -37,7 +37,8 @@ impl Flow {
         while since / self.wide >= COLUMNS as u64 {
             self.wide *= 2;
             for counts in &mut self.counts {
-                *counts = counts.chunks(2).map(|two| two.iter().sum()).collect();
+                *counts =
+                    counts.chunks(2).map(|two| two.iter().sum()).collect();
             }
         }
         let column = (since / self.wide) as usize;

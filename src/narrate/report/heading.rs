@@ -67,7 +67,10 @@ pub(super) fn sums(log: &Log) -> Text {
         (skipped, "left out", "已跳过"),
     ];
     for (count, en, zh) in others.into_iter().filter(|(count, ..)| *count > 0) {
-        told.push(Text::made(format!("{count} {en}"), format!("{count} 个{zh}")));
+        told.push(Text::made(
+            format!("{count} {en}"),
+            format!("{count} 个{zh}"),
+        ));
     }
     if let Some(Event::RunEnded { took_ms, left_behind, .. }) = &log.ended {
         let time = took(*took_ms);
@@ -140,7 +143,7 @@ pub(super) fn particulars(log: &Log, recorded: bool) -> Markup {
                     code { (begun.run) }
                     @if recorded { " " (both(&text! { en: "told from its record", zh: "由录像生成" })) }
                 }))
-                (item(&words::RECORD, html! { code class="path" { (begun.record) } }))
+                (item(&text! { en: "Record", zh: "记录" }, html! { code class="path" { (begun.record) } }))
             }
         }
         @if begun.is_some_and(|begun| begun.struck_only) {

@@ -39,6 +39,13 @@ pub(super) fn lanes(
     struck_only: bool,
 ) -> Markup {
     let Some(span) = span(way) else { return html! {} };
+    // Of calls that never became messages there is nothing to draw.
+    let empty = way.tracks.strikes == 0
+        && way.flow.rows().next().is_none()
+        && way.lanes().is_empty();
+    if empty {
+        return html! {};
+    }
     let picture = Picture {
         lanes: way.lanes(),
         scale: Scale::new(span, (LEFT, RIGHT)),
@@ -117,6 +124,14 @@ impl Picture<'_> {
                 strikes = self.way.tracks.strikes, lanes = lanes
             });
         }
+        if !self.way.stage.is_empty() {
+            add(text! {
+                en: "A dashed line stands where the stage was struck for \
+                     certain, and shading where no message moved after it.",
+                zh: "虚线是确认环境已被命中的时刻，其后的阴影表示没有消息\
+                     流动。"
+            });
+        }
         if struck_only {
             add(text! {
                 en: "With so many messages only the facts of the struck ones \
@@ -178,17 +193,17 @@ impl Picture<'_> {
         }
     }
 
-    /// How many messages came how far: columns on one scale.
+    /// How many messages came how far, and when.
     fn rows(&self, rows: &[(Fact, u64)], top: f64) -> Markup {
         let (from, to) = span(self.way).unwrap_or_default();
         let columns: Vec<_> = rows
             .iter()
             .map(|(fact, _)| self.way.flow.columns(*fact, (from, to), COLUMNS))
             .collect();
-        let all = columns.iter().flatten().map(|(.., count)| *count);
-        let most = all.max().unwrap_or(1).max(1) as f64;
         html! {
             @for (n, ((fact, sum), columns)) in rows.iter().zip(&columns).enumerate() {
+                // Each on a scale of its own: it shows when, the sum how many.
+                @let most = columns.iter().map(|(.., count)| *count).max().unwrap_or(1) as f64;
                 @let floor = top + (n + 1) as f64 * LANE - 3.0;
                 (drawn((LEFT - 10.0, floor - 4.0), "end", &words::fact_of(*fact, self.noun)))
                 path class="floor" d={ "M" (px(LEFT)) " " (px(floor)) "H" (px(RIGHT)) } {}
@@ -295,8 +310,9 @@ impl Picture<'_> {
         let next = lane.facts.iter().find(|(then, _)| *then > at);
         let left = self.scale.x(at);
         let right = next.map_or(RIGHT, |(then, _)| self.scale.x(*then));
+        let class = if next.is_some() { "band" } else { "band for-good" };
         html! {
-            rect class="band" x=(px(left)) y=(px(y - LANE / 2.0 + 1.0))
+            rect class=(class) x=(px(left)) y=(px(y - LANE / 2.0 + 1.0))
                 width=(px((right - left).max(3.0))) height=(px(LANE - 2.0)) {
                 title {
                     (moment(at)) " s "
@@ -347,7 +363,8 @@ pub(super) fn strike_said(strike: &StageStrike) -> Text {
 pub(super) fn struck_by(lane: &Track) -> Vec<Fact> {
     let told = lane.strikes.iter().map(|(_, what)| *what);
     let seen = lane.facts.iter().map(|(_, fact)| *fact);
-    let mut all: Vec<Fact> = told.chain(seen.filter(|f| is_strike(*f))).collect();
+    let mut all: Vec<Fact> =
+        told.chain(seen.filter(|f| is_strike(*f))).collect();
     let mut known = Vec::new();
     all.retain(|fact| {
         let new = !known.contains(fact);

@@ -114,7 +114,9 @@ impl Shape {
             Self::Redelivered => "M-5.5 -4.5H5.5L0 5.5ZM-2.5 -2H2.5L0 2.5Z",
             Self::Kept => "M0 -5L5 0L0 5L-5 0Z",
             Self::Passed => "M-2.5 -5.5V5.5M2.5 -5.5V5.5",
-            Self::Applied => "M-5.8 0a5.8 5.8 0 1 0 11.6 0a5.8 5.8 0 1 0 -11.6 0",
+            Self::Applied => {
+                "M-5.8 0a5.8 5.8 0 1 0 11.6 0a5.8 5.8 0 1 0 -11.6 0"
+            }
             Self::Acked => "M-4.6 0a4.6 4.6 0 1 0 9.2 0a4.6 4.6 0 1 0 -9.2 0",
             Self::Undone => "M4 -5L-5 0L4 5Z",
             Self::Handed => "M-5 -5H5V5H-5Z",

@@ -37,11 +37,7 @@ pub(super) fn at_once(text: &Text) -> String {
 }
 
 /// A word within a picture, at its place.
-pub(super) fn drawn(
-    (x, y): (f64, f64),
-    class: &str,
-    text: &Text,
-) -> Markup {
+pub(super) fn drawn((x, y): (f64, f64), class: &str, text: &Text) -> Markup {
     let (x, y) = (px(x), px(y));
     html! {
         @if text.en == text.zh {
@@ -67,10 +63,9 @@ pub(super) fn took(ms: u64) -> Text {
             let seconds = format!("{}.{}", ms / 1000, ms % 1000 / 100);
             Text::made(format!("{seconds} s"), format!("{seconds} 秒"))
         }
-        _ => Text::made(
-            format!("{} s", ms / 1000),
-            format!("{} 秒", ms / 1000),
-        ),
+        _ => {
+            Text::made(format!("{} s", ms / 1000), format!("{} 秒", ms / 1000))
+        }
     }
 }
 

@@ -3,11 +3,7 @@
 
 use maud::{Markup, html};
 
-use crate::{
-    narrate::words,
-    text,
-    text::Text,
-};
+use crate::{narrate::words, text, text::Text};
 
 use super::{
     anomalies::anomalies,
@@ -29,7 +25,13 @@ pub(super) fn scene(log: &Log, scene: &Scene, id: &str, alone: bool) -> Markup {
     html! {
         article id=(id) aria-labelledby=(title) {
             h2 id=(title) {
-                (scene.target()) " "
+                // The page is called after the one scenario that it has.
+                @if alone && !scene.recipe.is_empty() {
+                    (both(&quoted(&scene.recipe)))
+                } @else {
+                    (scene.target())
+                }
+                " "
                 @match (&scene.ended, &scene.skipped) {
                     (Some(ended), _) => (badge(ended.verdict)),
                     (None, Some(_)) => span class="badge" { "- " (both(&words::LEFT_OUT)) },
@@ -39,7 +41,7 @@ pub(super) fn scene(log: &Log, scene: &Scene, id: &str, alone: bool) -> Markup {
             @if let Some(why) = &scene.skipped {
                 p { (both(why)) }
             } @else {
-                (beginning(scene))
+                (beginning(scene, alone))
                 @if let Some(ended) = &scene.ended {
                     (verdict(ended))
                     (ledger(ended))
@@ -74,9 +76,18 @@ pub(super) fn scene(log: &Log, scene: &Scene, id: &str, alone: bool) -> Markup {
     }
 }
 
+/// A recipe as people say it, which may be in quotes already.
+fn quoted(recipe: &Text) -> Text {
+    let quoted = |said: &str| match said.starts_with(['"', '“', '「']) {
+        true => said.to_owned(),
+        false => format!("“{said}”"),
+    };
+    Text::made(quoted(&recipe.en), quoted(&recipe.zh))
+}
+
 static BROKEN_OFF: Text = Text::fixed("BROKEN OFF", "已中断");
 
-fn beginning(scene: &Scene) -> Markup {
+fn beginning(scene: &Scene, alone: bool) -> Markup {
     let kind = match scene.kind.as_str() {
         "pair" => text! { en: "naive against fixed", zh: "朴素做法对改进做法" },
         "trap" => text! { en: "a belief that fails", zh: "一个靠不住的说法" },
@@ -89,7 +100,7 @@ fn beginning(scene: &Scene) -> Markup {
             @if !scene.on.is_empty() { " · " (scene.on.join(", ")) }
         }
         dl class="premise" {
-            @if !scene.recipe.is_empty() {
+            @if !alone && !scene.recipe.is_empty() {
                 div { dt { (both(&words::RECIPE)) } dd class="quote" { (both(&scene.recipe)) } }
             }
             @if !scene.fault.is_empty() {

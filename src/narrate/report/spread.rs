@@ -2,11 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::{
-    narrate::amount::grouped,
-    text,
-    text::Text,
-};
+use crate::{narrate::amount::grouped, text, text::Text};
 
 use super::{
     latency::Latency,
@@ -19,8 +15,7 @@ use super::{
 const WIDTH: f64 = 180.0;
 const HEIGHT: f64 = 36.0;
 
-static CONFIRM: Text =
-    Text::fixed("sent to confirmed", "发送到确认");
+static CONFIRM: Text = Text::fixed("sent to confirmed", "发送到确认");
 static EFFECT: Text = Text::fixed("delivered to applied", "投递到生效");
 
 /// The times of a scenario's ways; nothing where none were measured.

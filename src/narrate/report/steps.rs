@@ -2,10 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::{
-    event::Seat,
-    text,
-};
+use crate::{event::Seat, text};
 
 use super::{
     say::{both, moment, took},
@@ -58,8 +55,7 @@ pub(super) fn steps(way: &Way) -> Markup {
 /// The machines in a row; between those that do not hear each other stands
 /// a cut.
 fn topology(at: u64, seats: &[Seat]) -> Markup {
-    let sides: Vec<&[Seat]> =
-        seats.chunk_by(|a, b| a.side == b.side).collect();
+    let sides: Vec<&[Seat]> = seats.chunk_by(|a, b| a.side == b.side).collect();
     html! {
         div class="topology" {
             span class="at" { (moment(at)) " s" }

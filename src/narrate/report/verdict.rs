@@ -45,8 +45,7 @@ pub(super) fn question(scene: &Scene) -> Markup {
         return html! {};
     }
     let ended = scene.ended.as_deref();
-    let right =
-        ended.filter(|e| sure(e.verdict)).and_then(|ended| ended.right);
+    let right = ended.filter(|e| sure(e.verdict)).and_then(|ended| ended.right);
     html! {
         div class="question" {
             p { strong { (both(&scene.question)) } }
