@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    anomalies,
+    about, anomalies,
     log::Scene,
     marks::{Shape, is_strike, legend, shape},
     say::{at_once, both, drawn, moment, px},
@@ -53,11 +53,12 @@ pub(super) fn lanes(
         way,
     };
     let title = text! { en: "Messages over time", zh: "消息时间线" };
+    let said = about::about(way, picture.lanes.len(), struck_only);
     let (caption, about) = (format!("{id}-cap"), format!("{id}-about"));
     html! {
         figure class="wide" {
             figcaption id=(caption) { (both(&title)) }
-            p class="note" id=(about) { (both(&picture.about(struck_only))) }
+            p class="note" id=(about) { (both(&said)) }
             (picture.legend())
             div class="scroll" role="region" tabindex="0"
                 aria-labelledby=(caption) {
@@ -94,62 +95,6 @@ struct Picture<'a> {
 }
 
 impl Picture<'_> {
-    /// What is drawn, and what is not.
-    fn about(&self, struck_only: bool) -> Text {
-        let lanes = self.lanes.len();
-        let mut about = match lanes {
-            0 => text! {
-                en: "No single message was struck: the rows count all of them.",
-                zh: "没有单独命中某条消息，各行统计的是全部消息。"
-            },
-            _ => text! {
-                en: "Each lane is a message that was struck or ended wrong; \
-                     a band reaches from the fault to the next thing known of \
-                     it. The rows above count every message.",
-                zh: "每条泳道是一条被命中或结局不对的消息；色带从故障\
-                     开始，到它的下一条事实为止。上面几行统计全部消息。"
-            },
-        };
-        let mut add = |more: Text| {
-            about = Text::made(
-                format!("{} {}", about.en, more.en),
-                format!("{}{}", about.zh, more.zh),
-            );
-        };
-        let hidden = self.way.tracks.strikes.saturating_sub(lanes as u64);
-        if hidden > 0 && lanes == super::tracks::LANES {
-            add(text! {
-                en: "Of {strikes} strikes {lanes} messages are drawn.",
-                zh: "共命中 {strikes} 次，只画出 {lanes} 条消息。",
-                strikes = self.way.tracks.strikes, lanes = lanes
-            });
-        }
-        if !self.way.stage.is_empty() {
-            add(text! {
-                en: "A dashed line stands where the stage was struck for \
-                     certain, and shading where no message moved after it.",
-                zh: "虚线是确认环境已被命中的时刻，其后的阴影表示没有消息\
-                     流动。"
-            });
-        }
-        if struck_only {
-            add(text! {
-                en: "With so many messages only the facts of the struck ones \
-                     are recorded and counted here; the ledger counts all.",
-                zh: "消息太多，只记录了被命中消息的事实，这里统计的也只是\
-                     它们；账目统计的是全部。"
-            });
-        }
-        if lanes > 0 {
-            add(text! {
-                en: "Marks that would cover each other stand side by side; \
-                     the table has their times.",
-                zh: "会互相遮挡的标记并排放置，准确时间见表。"
-            });
-        }
-        about
-    }
-
     fn legend(&self) -> Markup {
         let facts = self.lanes.iter().flat_map(|lane| &lane.facts);
         let last = self.lanes.iter().filter_map(Track::last);

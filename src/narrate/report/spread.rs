@@ -121,7 +121,8 @@ fn histogram(way: &Way, what: &Text, latency: &Latency) -> Markup {
             @if let (Some((from, _)), Some((to, _))) = (first, last) {
                 text x="0" y=(px(HEIGHT + 12.0)) { (reach(*from)) }
                 @if from != to {
-                    text class="mid" x=(px((columns.len() as f64 - 0.5) * wide).to_string()) y=(px(HEIGHT + 12.0)) { (reach(*to)) }
+                    @let end = (columns.len() as f64 * wide).max(90.0);
+                    text class="end" x=(px(end)) y=(px(HEIGHT + 12.0)) { (reach(*to)) }
                 }
             }
         }

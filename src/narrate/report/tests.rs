@@ -239,7 +239,6 @@ fn curves_charts_and_grids_are_drawn_and_told_in_numbers() {
         "class=\"fill naive\"",
         "How long the caller waits",
         "412 ms",
-        "Confirmed messages per second",
     ] {
         assert!(page.contains(told), "{told}");
     }

@@ -98,7 +98,7 @@ pub fn trials() -> Vec<Trial> {
                 &[
                     "This run did not come to its end.",
                     "no Docker engine answers at",
-                    "not reached",
+                    "No scenario has begun.",
                 ],
             ))
             .while_there_is(no_docker_dir)
