@@ -34,7 +34,7 @@ pub(super) fn anomalies(way: &Way) -> Markup {
                 zh: "结局不对的消息：{all} 条",
                 all = all.max(listed)
             })) }
-            div class="scroll" role="region" tabindex="0" {
+            div class="scroll" tabindex="0" {
                 table {
                     thead { tr {
                         th scope="col" { (both(&MESSAGE)) }
@@ -104,7 +104,7 @@ pub(super) fn facts(lanes: &[Track], noun: Noun) -> Markup {
             summary { (both(&text! {
                 en: "The lanes as a table", zh: "泳道的表格版"
             })) }
-            div class="scroll" role="region" tabindex="0" {
+            div class="scroll" tabindex="0" {
                 table class="facts" {
                     thead { tr {
                         th scope="col" { (both(&MESSAGE)) }

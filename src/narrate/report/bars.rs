@@ -65,7 +65,7 @@ fn class(bar: &Bar) -> &'static str {
 pub(super) fn grid(grid: &Grid) -> Markup {
     html! {
         figure {
-            div class="scroll" role="region" tabindex="0" {
+            div class="scroll" tabindex="0" {
                 table class="grid" {
                     caption { (both(&grid.title)) }
                     thead { tr {

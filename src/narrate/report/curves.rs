@@ -47,12 +47,14 @@ pub(super) fn curves(id: &str, way: &Way) -> Markup {
     let (caption, about) = (format!("{id}-cap"), format!("{id}-about"));
     html! {
         figure class="wide" {
-            figcaption id=(caption) { (both(&title)) }
-            p class="note" id=(about) { (both(&curves.in_words())) }
-            (curves.legend())
-            div class="scroll" role="region" tabindex="0"
-                aria-labelledby=(caption) {
-                (curves.svg(&title, &caption, &about))
+            div class="picture" {
+                figcaption id=(caption) { (both(&title)) }
+                p class="note" id=(about) { (both(&curves.in_words())) }
+                (curves.legend())
+                div class="scroll" role="region" tabindex="0"
+                    aria-labelledby=(caption) {
+                    (curves.svg(&title, &caption, &about))
+                }
             }
             (curves.table())
         }
@@ -260,7 +262,7 @@ impl<'a> Curves<'a> {
         html! {
             details {
                 summary { (both(&text! { en: "The curves as a table", zh: "曲线的表格版" })) }
-                div class="scroll" role="region" tabindex="0" { table {
+                div class="scroll" tabindex="0" { table {
                     thead { tr {
                         th scope="col" class="num" { (both(&text! { en: "at", zh: "时间" })) }
                         @for gauge in &gauges {

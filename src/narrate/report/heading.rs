@@ -193,7 +193,7 @@ fn images(services: &[Service]) -> Markup {
                 summary { (both(&text! { en: "Images", zh: "镜像" })) ": "
                     (kinds.iter().map(|(s, ..)| s.product.as_str()).collect::<Vec<_>>().join(", "))
                 }
-                div class="scroll" role="region" tabindex="0" { table {
+                div class="scroll" tabindex="0" { table {
                     thead { tr {
                         th scope="col" { (both(&text! { en: "product", zh: "产品" })) }
                         th scope="col" { (both(&text! { en: "image", zh: "镜像" })) }

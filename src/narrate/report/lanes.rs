@@ -57,12 +57,14 @@ pub(super) fn lanes(
     let (caption, about) = (format!("{id}-cap"), format!("{id}-about"));
     html! {
         figure class="wide" {
-            figcaption id=(caption) { (both(&title)) }
-            p class="note" id=(about) { (both(&said)) }
-            (picture.legend())
-            div class="scroll" role="region" tabindex="0"
-                aria-labelledby=(caption) {
-                (picture.svg(&title, &caption, &about))
+            div class="picture" {
+                figcaption id=(caption) { (both(&title)) }
+                p class="note" id=(about) { (both(&said)) }
+                (picture.legend())
+                div class="scroll" role="region" tabindex="0"
+                    aria-labelledby=(caption) {
+                    (picture.svg(&title, &caption, &about))
+                }
             }
             (anomalies::facts(&picture.lanes, picture.noun))
         }

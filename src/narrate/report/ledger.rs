@@ -59,7 +59,7 @@ pub(super) fn ledger(ended: &Ended) -> Markup {
         return html! {};
     }
     html! {
-        div class="scroll" role="region" tabindex="0" {
+        div class="scroll" tabindex="0" {
             table class="ledger" {
                 caption { (both(&text! {
                     en: "What each way came to", zh: "各做法的结果"
@@ -131,7 +131,7 @@ pub(super) fn everything(ended: &Ended) -> Markup {
                     en: "Everything that was counted and measured",
                     zh: "全部计数与测量"
                 })) }
-                div class="scroll" role="region" tabindex="0" { table {
+                div class="scroll" tabindex="0" { table {
                     thead { tr {
                         th scope="col" { (both(&text! { en: "counted", zh: "计数" })) }
                         (heads)
@@ -166,7 +166,7 @@ fn figures(ended: &Ended, heads: &Markup) -> Markup {
     };
     html! {
         @if !known.is_empty() {
-            div class="scroll" role="region" tabindex="0" { table {
+            div class="scroll" tabindex="0" { table {
                 thead { tr {
                     th scope="col" { (both(&text! { en: "measured", zh: "测量" })) }
                     (heads)
