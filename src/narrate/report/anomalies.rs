@@ -38,9 +38,18 @@ pub(super) fn anomalies(way: &Way) -> Markup {
                 table {
                     thead { tr {
                         th scope="col" { (both(&MESSAGE)) }
-                        th scope="col" { (both(&text! { en: "what is wrong", zh: "问题" })) }
-                        th scope="col" class="num" { (both(&text! { en: "last known at", zh: "最后所知时间" })) }
-                        th scope="col" { (both(&text! { en: "last known", zh: "最后所知" })) }
+                        th scope="col" { (both(&text! {
+                            en: "what is wrong",
+                            zh: "问题"
+                        })) }
+                        th scope="col" class="num" { (both(&text! {
+                            en: "last known at",
+                            zh: "最后所知时间"
+                        })) }
+                        th scope="col" { (both(&text! {
+                            en: "last known",
+                            zh: "最后所知"
+                        })) }
                     } }
                     tbody {
                         @for anomaly in &result.anomalies { (row(anomaly)) }
@@ -109,7 +118,10 @@ pub(super) fn facts(lanes: &[Track], noun: Noun) -> Markup {
                     thead { tr {
                         th scope="col" { (both(&MESSAGE)) }
                         th scope="col" { (both(&words::FAULT)) }
-                        th scope="col" { (both(&text! { en: "came to", zh: "结局" })) }
+                        th scope="col" { (both(&text! {
+                            en: "came to",
+                            zh: "结局"
+                        })) }
                         th scope="col" { (both(&text! {
                             en: "what is known, in seconds since the run began",
                             zh: "已知事实（自运行开始的秒数）"

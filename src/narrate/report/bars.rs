@@ -28,8 +28,11 @@ pub(super) fn chart(chart: &Chart) -> Markup {
                                 }
                                 th scope="row" { (both(&bar.name)) }
                                 td class="bar" {
-                                    span class=(class(bar)) style={ "--share:" (share(bar, most)) } {}
-                                    span class="amount" { (amount(bar.value, chart.unit)) }
+                                    span class=(class(bar))
+                                        style={ "--share:" (share(bar, most)) } {}
+                                    span class="amount" {
+                                        (amount(bar.value, chart.unit))
+                                    }
                                 }
                             }
                         }

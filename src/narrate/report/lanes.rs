@@ -15,7 +15,7 @@ use super::{
     about, anomalies,
     log::Scene,
     marks::{Shape, is_strike, legend, shape},
-    say::{at_once, both, drawn, moment, px},
+    say::{across, at_once, both, down, drawn, moment, px},
     scale::Scale,
     tracks::Track,
     way::{StageStrike, Way},
@@ -133,8 +133,10 @@ impl Picture<'_> {
     fn said(&self) -> Text {
         let wrong = self.lanes.iter().filter(|l| l.wrong.is_some()).count();
         text! {
-            en: "{lanes} lanes, {wrong} of messages that ended wrong; {strikes} strikes on messages, {stage} on the stage",
-            zh: "{lanes} 条泳道，其中 {wrong} 条消息结局不对；命中消息 {strikes} 次，命中环境 {stage} 次",
+            en: "{lanes} lanes, {wrong} of messages that ended wrong; \
+                 {strikes} strikes on messages, {stage} on the stage",
+            zh: "{lanes} 条泳道，其中 {wrong} 条消息结局不对；命中消息 \
+                 {strikes} 次，命中环境 {stage} 次",
             lanes = self.lanes.len(), wrong = wrong,
             strikes = self.way.tracks.strikes, stage = self.way.stage.len()
         }
@@ -148,13 +150,14 @@ impl Picture<'_> {
             .map(|(fact, _)| self.way.flow.columns(*fact, (from, to), COLUMNS))
             .collect();
         html! {
-            @for (n, ((fact, sum), columns)) in rows.iter().zip(&columns).enumerate() {
-                // Each on a scale of its own: it shows when, the sum how many.
-                @let most = columns.iter().map(|(.., count)| *count).max().unwrap_or(1) as f64;
+            @for (n, ((fact, sum), columns)) in
+                rows.iter().zip(&columns).enumerate() {
                 @let floor = top + (n + 1) as f64 * LANE - 3.0;
-                (drawn((LEFT - 10.0, floor - 4.0), "end", &words::fact_of(*fact, self.noun)))
-                path class="floor" d={ "M" (px(LEFT)) " " (px(floor)) "H" (px(RIGHT)) } {}
-                path class={ "flow " (shape(*fact).id()) } d=(self.columns(columns, floor, most)) {}
+                @let name = words::fact_of(*fact, self.noun);
+                (drawn((LEFT - 10.0, floor - 4.0), "end", &name))
+                path class="floor" d=(across(floor, LEFT, RIGHT)) {}
+                path class={ "flow " (shape(*fact).id()) }
+                    d=(self.columns(columns, floor)) {}
                 text x=(px(RIGHT + 10.0)) y=(px(floor - 4.0)) {
                     (crate::narrate::amount::grouped(&sum.to_string()))
                 }
@@ -162,12 +165,10 @@ impl Picture<'_> {
         }
     }
 
-    fn columns(
-        &self,
-        columns: &[(u64, u64, u64)],
-        floor: f64,
-        most: f64,
-    ) -> String {
+    fn columns(&self, columns: &[(u64, u64, u64)], floor: f64) -> String {
+        // On a scale of its own: it shows when, the sum how many.
+        let most = columns.iter().map(|(.., count)| *count).max();
+        let most = most.unwrap_or(1).max(1) as f64;
         let mut path = String::new();
         for (from, to, count) in columns.iter().filter(|(.., n)| *n > 0) {
             let height = (*count as f64 / most * (LANE - 5.0)).max(1.5);
@@ -210,7 +211,7 @@ impl Picture<'_> {
             @for (n, strike) in self.way.stage.iter().enumerate() {
                 @let x = self.scale.x(strike.at);
                 @let y = top - 5.0 - (n % 3) as f64 * 16.0;
-                path class="strike-line" d={ "M" (px(x)) " " (px(y - 8.0)) "V" (px(bottom)) } {}
+                path class="strike-line" d=(down(x, y - 8.0, bottom)) {}
                 @let late = x > (LEFT + RIGHT) / 2.0;
                 @let place = if late { x - 5.0 } else { x + 5.0 };
                 @let class = if late { "strike-name end" } else { "strike-name" };
@@ -233,7 +234,7 @@ impl Picture<'_> {
                     (self.band(lane, *strike, y))
                 }
                 @if let (Some((first, ..)), Some((last, ..))) = ends {
-                    path class="line" d={ "M" (px(*first)) " " (px(y)) "H" (px(*last)) } {}
+                    path class="line" d=(across(y, *first, *last)) {}
                 }
                 @for (x, at, fact) in &places {
                     use href={ "#" (shape(*fact).id()) } x=(px(*x)) y=(px(y)) {

@@ -50,13 +50,17 @@ pub(super) fn scene(log: &Log, scene: &Scene, id: &str, alone: bool) -> Markup {
                     @for shown in &ended.charts { (chart(shown)) }
                 } @else {
                     p class="callout" { (both(&text! {
-                        en: "This scenario did not come to its verdict. What was seen of it by then stands below.",
+                        en: "This scenario did not come to its verdict. What \
+                             was seen of it by then stands below.",
                         zh: "这个场景没有跑到结论。下面是中断之前看到的内容。"
                     })) }
                 }
                 @if !scene.ways.is_empty() {
                     section {
-                        h3 { (both(&text! { en: "What happened", zh: "过程" })) }
+                        h3 { (both(&text! {
+                            en: "What happened",
+                            zh: "过程"
+                        })) }
                         @for (n, told) in scene.ways.iter().enumerate() {
                             (way(log, scene, told, &format!("{id}-w{n}"), alone))
                         }
@@ -66,7 +70,10 @@ pub(super) fn scene(log: &Log, scene: &Scene, id: &str, alone: bool) -> Markup {
                 @if let Some(ended) = &scene.ended {
                     @if !ended.again.is_empty() {
                         p class="again" {
-                            (both(&text! { en: "Run it again: ", zh: "重跑：" }))
+                            (both(&text! {
+                                en: "Run it again: ",
+                                zh: "重跑："
+                            }))
                             code { (ended.again) }
                         }
                     }
@@ -101,7 +108,9 @@ fn beginning(scene: &Scene, alone: bool) -> Markup {
         }
         dl class="premise" {
             @if !alone && !scene.recipe.is_empty() {
-                div { dt { (both(&words::RECIPE)) } dd class="quote" { (both(&scene.recipe)) } }
+                div {
+                    dt { (both(&words::RECIPE)) } dd class="quote" { (both(&scene.recipe)) }
+                }
             }
             @if !scene.fault.is_empty() {
                 div { dt { (both(&words::FAULT)) } dd { (both(&scene.fault)) } }
