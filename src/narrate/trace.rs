@@ -48,14 +48,13 @@ pub fn trace(life: &Life, head: &Head, style: &Style) -> Vec<String> {
     for way in &life.ways {
         lines.extend(fate(page, life, way));
     }
-    let strikes = told.iter().flat_map(|way| &way.moments);
-    if strikes.into_iter().any(|moment| moment.struck) {
-        lines.extend(page.hang(
-            &format!(" {STRUCK} "),
-            Ink::Yellow,
-            page.say(&LEGEND),
-        ));
-    }
+    let mut moments = told.iter().flat_map(|way| &way.moments);
+    let (mark, legend) = match moments.any(|moment| moment.struck) {
+        true => (STRUCK, &LEGEND),
+        false => (" ", &TIMES),
+    };
+    let lead = format!(" {mark} ");
+    lines.extend(page.hang(&lead, Ink::Yellow, page.say(legend)));
     lines
 }
 
@@ -65,6 +64,10 @@ const STRUCK: &str = "!";
 const LEGEND: Text = text! {
     en: "a fault that struck; times are seconds since the run began",
     zh: "命中的故障；时间为运行开始后的秒数"
+};
+
+const TIMES: Text = text! {
+    en: "times are seconds since the run began", zh: "时间为运行开始后的秒数"
 };
 
 /// That this is a record, of when, and of what.
