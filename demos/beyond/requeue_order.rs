@@ -27,10 +27,7 @@
 
 mod line;
 
-use self::line::{
-    Fails::{Reject, Requeue},
-    How, OTHERS, on_a_quorum_queue, one_packer,
-};
+use self::line::{Fails, How, OTHERS, on_a_quorum_queue, one_packer};
 use super::steps::{Progress, all_in_order};
 use crate::{
     demos::shop::orders::Ran,
@@ -134,27 +131,33 @@ pub static REQUEUE_ORDER: Scenario = Scenario {
 
 /// Ten are sent ahead; what fails goes back.
 async fn ten_in_hand(lab: Lab) -> Ran {
-    let how = How { prefetch: TEN, apply: Progress::apply, fails: Requeue };
+    let how =
+        How { prefetch: TEN, apply: Progress::apply, fails: Fails::Requeue };
     one_packer(&lab, how).await
 }
 
 /// Ten are sent ahead; a step older than the state is refused.
 async fn refuse_what_is_older(lab: Lab) -> Ran {
-    let how =
-        How { prefetch: TEN, apply: Progress::apply_if_newer, fails: Requeue };
+    let how = How {
+        prefetch: TEN,
+        apply: Progress::apply_if_newer,
+        fails: Fails::Requeue,
+    };
     one_packer(&lab, how).await
 }
 
 /// One in hand: what fails is the next again.
 async fn one_in_hand(lab: Lab) -> Ran {
-    let how = How { prefetch: 1, apply: Progress::apply, fails: Requeue };
+    let how =
+        How { prefetch: 1, apply: Progress::apply, fails: Fails::Requeue };
     one_packer(&lab, how).await?;
     on_a_quorum_queue(&lab).await
 }
 
 /// One in hand; what fails is rejected.
 async fn rejected(lab: Lab) -> Ran {
-    let how = How { prefetch: 1, apply: Progress::apply, fails: Reject };
+    let (apply, fails) = (Progress::apply, Fails::Reject);
+    let how = How { prefetch: 1, apply, fails };
     one_packer(&lab, how).await
 }
 
