@@ -116,8 +116,8 @@ impl Room<'_> {
         desk.say(Ink::Plain, &text! {
             en: "A mock interview of {minutes} min (--seed {seed}). Answer aloud, \
                  as if somebody sat across the table; then look, and be honest.",
-            zh: "模拟面试 {minutes} 分钟（--seed {seed}）。当作对面坐着面试官，\
-                 先出声答完，再看答案，如实打分。",
+            zh: "模拟面试 {minutes} 分钟（--seed {seed}）。先出声答完，再看答案，\
+                 如实打分。",
             minutes = minutes, seed = seed
         })?;
         let why = loop {

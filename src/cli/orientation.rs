@@ -106,8 +106,8 @@ fn line(known: &Progress, topic: &TopicOutline) -> Text {
     if !read && done + answered == 0 {
         let title = title(id);
         return Text::made(
-            format!("{id:<14}{of} scenarios: {}", title.en),
-            format!("{id:<14}{of} 个场景：{}", title.zh),
+            format!("{id:<14}{}", title.en),
+            format!("{id:<14}{}", title.zh),
         );
     }
     let (en, zh) = match read {
@@ -168,3 +168,35 @@ const LIST: Text = Text::fixed(
     "rmq-lab list       what there is",
     "rmq-lab list       全部场景",
 );
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn every_step_is_a_command_that_can_be_typed() {
+        let topic = || "idempotency".to_owned();
+        let target = "idempotency/inbox".to_owned();
+        for step in [
+            Step::Due { cards: 2 },
+            Step::Read { topic: topic() },
+            Step::Demo { target, done: 1, of: 2 },
+            Step::Quiz { topic: topic(), cards: 2 },
+            Step::Interview,
+        ] {
+            let words = std::iter::once("rmq-lab").chain(step.words());
+            assert!(Cli::try_parse_from(words).is_ok(), "{step:?}");
+        }
+    }
+
+    #[test]
+    fn every_topic_has_a_title_in_both_languages() {
+        for chapter in crate::book::CHAPTERS {
+            let title = title(chapter.topic);
+            assert!(!title.en.is_empty() && !title.zh.is_empty());
+        }
+    }
+}

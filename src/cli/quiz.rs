@@ -220,21 +220,26 @@ impl Asking<'_> {
 }
 
 fn greeting(due: usize, new: usize) -> Text {
-    match (due, new) {
-        (0, _) => text! {
-            en: "{new} new cards. Answer aloud before you look.",
-            zh: "{new} 张新卡片。先出声答一遍，再看答案。", new = new
-        },
-        (_, 0) => text! {
-            en: "{due} cards are due. Answer aloud before you look.",
-            zh: "{due} 张卡片到期。先出声答一遍，再看答案。", due = due
-        },
-        _ => text! {
-            en: "{due} cards are due, {new} are new. Answer aloud before you look.",
-            zh: "{due} 张到期，{new} 张新卡片。先出声答一遍，再看答案。",
-            due = due, new = new
-        },
-    }
+    let are_due = match due {
+        1 => "1 card is due".to_owned(),
+        due => format!("{due} cards are due"),
+    };
+    let cards = match new {
+        1 => "1 new card".to_owned(),
+        new => format!("{new} new cards"),
+    };
+    let (en, zh) = match (due, new) {
+        (0, _) => (cards, format!("{new} 张新卡片")),
+        (_, 0) => (are_due, format!("{due} 张卡片到期")),
+        _ => (
+            format!("{are_due}, {new} new"),
+            format!("{due} 张到期，{new} 张新卡片"),
+        ),
+    };
+    Text::made(
+        format!("{en}. Answer aloud before you look."),
+        format!("{zh}。先出声答一遍，再看答案。"),
+    )
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 //! code, and nothing is left behind.
 
 mod asked;
+mod conversation;
 pub mod engine;
 mod pipes;
 mod places;
 mod right;
 pub mod running;
+mod study;
 mod terminal;
 mod wrong;
 
@@ -20,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
         pipes::trials(),
         terminal::trials(),
         right::trials(),
+        study::trials(),
     ]
     .into_iter()
     .flatten()

@@ -78,11 +78,16 @@ fn total(sheet: &Sheet, minutes: u64) -> Text {
     let answers = sheet.answers;
     match answers {
         0 => text! { en: "nothing was answered", zh: "一题也没答" },
-        _ => text! {
-            en: "{points} of {of} points for {answers} answers in {minutes} min",
-            zh: "{minutes} 分钟答了 {answers} 题，{points}/{of} 分",
-            points = points, of = of, answers = answers, minutes = minutes
-        },
+        _ => {
+            let plural = if answers == 1 { "" } else { "s" };
+            Text::made(
+                format!(
+                    "{points} of {of} points for {answers} answer{plural} in \
+                     {minutes} min"
+                ),
+                format!("{minutes} 分钟答了 {answers} 题，{points}/{of} 分"),
+            )
+        }
     }
 }
 

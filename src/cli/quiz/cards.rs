@@ -96,6 +96,7 @@ pub fn prediction(
         desk.label(&text! { en: "Fault", zh: "故障" }, &scenario.fault)?;
     }
     let predict = &scenario.predict;
+    desk.gap()?;
     desk.say(Ink::Bold, &predict.question)?;
     let lettered = |(key, choice): (&char, &Text)| {
         Text::made(
@@ -116,12 +117,7 @@ pub fn prediction(
             Answer::Key('h') => given.give(desk)?,
             Answer::Key(key) => {
                 desk.gap()?;
-                said(
-                    desk,
-                    key == right,
-                    right,
-                    &predict.choices[predict.right],
-                )?;
+                said(desk, key, right, &predict.choices[predict.right])?;
                 return Ok(Some(match (key == right, given.given) {
                     (true, 0) => Grade::Good,
                     (true, _) => Grade::Hard,
@@ -135,18 +131,27 @@ pub fn prediction(
 
 fn said(
     desk: &mut Desk<'_>,
-    was_right: bool,
+    key: char,
     right: char,
     choice: &Text,
 ) -> io::Result<()> {
-    let (ink, en, zh) = match was_right {
-        true => (Ink::Green, "✓ right", "✓ 对"),
-        false => (Ink::Red, "✗ wrong", "✗ 错"),
+    let (en, zh) = (&choice.en, &choice.zh);
+    let (ink, told) = match key == right {
+        true => (
+            Ink::Green,
+            Text::made(
+                format!("✓ right: {right}, {en}"),
+                format!("✓ 对：{right}，{zh}"),
+            ),
+        ),
+        false => (
+            Ink::Red,
+            Text::made(
+                format!("✗ wrong: not {key} but {right}, {en}"),
+                format!("✗ 错：不是 {key}，是 {right}，{zh}"),
+            ),
+        ),
     };
-    let told = Text::made(
-        format!("{en}: {right}, {}", choice.en),
-        format!("{zh}：{right}，{}", choice.zh),
-    );
     desk.say(ink, &told)
 }
 
@@ -167,15 +172,15 @@ pub fn comes_back(
     let days = (due.0 - now.0 + 12 * 60 * 60) / 86_400;
     let back = match grade {
         Grade::Again => text! {
-            en: "comes back at the end, and in {days} d",
-            zh: "稍后再问一次，{days} 天后再来", days = days
+            en: "once more at the end, and again in {days} d",
+            zh: "最后再问一次，{days} 天后再来", days = days
         },
         Grade::Hard => text! {
-            en: "known with a hint: comes back in {days} d",
+            en: "known with a hint: again in {days} d",
             zh: "看了提示才答对：{days} 天后再来", days = days
         },
         _ => text! {
-            en: "comes back in {days} d", zh: "{days} 天后再来", days = days
+            en: "again in {days} d", zh: "{days} 天后再来", days = days
         },
     };
     desk.label(&text! { en: "Next", zh: "下次" }, &back)?;

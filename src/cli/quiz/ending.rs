@@ -71,24 +71,24 @@ impl Asking<'_> {
                     return Ok(());
                 };
                 let when = when.told_at(now);
+                let next = match cards {
+                    1 => "the next card is".to_owned(),
+                    _ => format!("the next {cards} cards are"),
+                };
                 Text::made(
-                    format!("the next {} due {}", are(cards), when.en),
+                    format!("{next} due {}", when.en),
                     format!("{}有 {cards} 张到期", when.zh),
                 )
             }
             cards => Text::made(
-                format!("{} due now", are(cards)),
+                match cards {
+                    1 => "1 card is due now".to_owned(),
+                    _ => format!("{cards} cards are due now"),
+                },
                 format!("现在还有 {cards} 张到期"),
             ),
         };
         desk.label(&text! { en: "Due", zh: "到期" }, &due)
-    }
-}
-
-fn are(cards: usize) -> String {
-    match cards {
-        1 => "card is".to_owned(),
-        _ => format!("{cards} cards are"),
     }
 }
 

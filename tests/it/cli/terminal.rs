@@ -87,7 +87,7 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-fn there_is_a_terminal() -> bool {
+pub fn there_is_a_terminal() -> bool {
     let script = Command::new("script").arg("--version").output();
     script.is_ok_and(|done| {
         String::from_utf8_lossy(&done.stdout).contains("util-linux")
