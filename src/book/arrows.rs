@@ -48,11 +48,13 @@ pub fn pieces(spans: &[Span], topic: &str) -> Vec<Piece> {
     pieces
 }
 
-/// What looks like the name of a scenario.
+/// What looks like the name of a scenario, or the command that runs one.
 fn name(span: Option<&Span>) -> Option<&str> {
     let span = span.filter(|span| span.code)?;
+    let text = span.text.as_str();
+    let name = text.strip_prefix("rmq-lab demo ").unwrap_or(text);
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '/';
-    Some(span.text.as_str()).filter(|text| text.chars().all(plain))
+    Some(name).filter(|name| name.chars().all(plain))
 }
 
 fn is_separator(span: &Span) -> bool {
@@ -95,11 +97,13 @@ mod tests {
             ]
         );
         assert_eq!(of("→ `a`、`b`")[0], runs(&["here/a", "here/b"]));
+        assert_eq!(of("→ `rmq-lab demo a/b`"), [runs(&["a/b"])]);
     }
 
     #[test]
     fn other_code_and_other_arrows_are_words() {
-        let all = of("from → to, `ack`, → `basic.ack`");
+        let all =
+            of("from → to, `ack`, → `basic.ack`, → `rmq-lab demo a/b --step`");
         assert!(
             all.iter().all(|piece| matches!(piece, Piece::Words(_))),
             "{all:?}"

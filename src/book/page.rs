@@ -7,9 +7,8 @@ use std::ops::Range;
 use pulldown_cmark::{
     CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd,
 };
-use unicode_width::UnicodeWidthChar;
 
-use super::shown;
+use super::{prose::join, shown};
 
 /// A piece of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,19 +81,6 @@ pub fn blocks(markdown: &str) -> Vec<Block> {
 /// What a row of spans says.
 pub fn plain(spans: &[Span]) -> String {
     spans.iter().map(|span| span.text.as_str()).collect()
-}
-
-/// Joins two lines of a file: with a space, unless Chinese goes on.
-pub fn join(before: &mut String, after: &str) {
-    let wide = |c: char| c.width() == Some(2);
-    let full = |c: char| matches!(c, '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ff60}');
-    let together = before.ends_with(wide) && after.starts_with(wide)
-        || before.ends_with(full)
-        || after.starts_with(full);
-    if !together && !before.is_empty() {
-        before.push(' ');
-    }
-    before.push_str(after);
 }
 
 type Events<'t> = std::vec::IntoIter<(Event<'t>, Range<usize>)>;
@@ -286,13 +272,22 @@ impl Words {
         if std::mem::take(&mut self.broken) {
             let mut before = plain(&self.spans);
             let ended = before.len();
-            join(&mut before, &text);
-            text = before.split_off(ended);
+            if ended > 0 {
+                join(&mut before, &text);
+                text = before.split_off(ended);
+            }
             // The space stands outside of the code.
             if code && text.starts_with(' ') {
                 self.push(" ".to_owned(), false);
                 text.remove(0);
             }
+        }
+        // The space that Markdown wants after `**…。**`.
+        let full = self.spans.last().is_some_and(|last| {
+            last.bold && last.text.ends_with(['。', '：', '；', '，', '？'])
+        });
+        if full && text.starts_with(' ') {
+            text.remove(0);
         }
         self.push(text, code);
     }

@@ -18,7 +18,8 @@ pub fn paragraphs(text: &str) -> Vec<String> {
     all
 }
 
-fn join(paragraph: &mut String, line: &str) {
+/// Joins two lines of a file.
+pub(super) fn join(paragraph: &mut String, line: &str) {
     let is_wide = |c: char| c.width() == Some(2);
     let wide = paragraph.ends_with(is_wide) && line.starts_with(is_wide)
         || paragraph.ends_with(is_full_stop)

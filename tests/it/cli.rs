@@ -7,6 +7,7 @@ mod conversation;
 pub mod engine;
 mod pipes;
 mod places;
+mod read;
 mod right;
 pub mod running;
 mod study;
@@ -22,7 +23,11 @@ pub fn trials() -> Vec<Trial> {
         pipes::trials(),
         terminal::trials(),
         right::trials(),
+<<<<<<< HEAD
         study::trials(),
+=======
+        read::trials(),
+>>>>>>> book
     ]
     .into_iter()
     .flatten()

@@ -10,8 +10,8 @@ use crate::{
     text::Lang,
 };
 
-/// Breaks words into lines of at most `columns`. Code is broken at its spaces
-/// only, unless no line could hold it.
+/// Breaks words into lines of at most `columns`. Code is a command or a name
+/// to be pasted: it stays together unless no line could hold it.
 pub fn wrap(spans: &[Span], columns: usize, lang: Lang) -> Vec<Vec<Span>> {
     let text = plain(spans);
     let columns = columns.max(2);
@@ -19,7 +19,7 @@ pub fn wrap(spans: &[Span], columns: usize, lang: Lang) -> Vec<Vec<Span>> {
         |range: &Range<usize>| width_in(lang, text[range.clone()].trim_end());
     let mut lines = Vec::new();
     let mut line = 0..0;
-    for part in parts(spans, &text) {
+    for part in parts(spans, &text, columns, lang) {
         if width(&(line.start..part.end)) > columns && !line.is_empty() {
             lines.push(line.clone());
             line = part.start..part.start;
@@ -39,8 +39,14 @@ pub fn wrap(spans: &[Span], columns: usize, lang: Lang) -> Vec<Vec<Span>> {
     told.filter(|line| !line.is_empty()).collect()
 }
 
-/// The parts of a text that are not broken.
-fn parts(spans: &[Span], text: &str) -> Vec<Range<usize>> {
+/// The parts of a text that are not broken. Code that no line could hold is
+/// broken at its spaces.
+fn parts(
+    spans: &[Span],
+    text: &str,
+    columns: usize,
+    lang: Lang,
+) -> Vec<Range<usize>> {
     let mut at = 0;
     let code: Vec<_> = spans
         .iter()
@@ -50,13 +56,17 @@ fn parts(spans: &[Span], text: &str) -> Vec<Range<usize>> {
             span.code.then_some(range)
         })
         .collect();
+    let holds = |at: usize, code: &Range<usize>| {
+        let long = width_in(lang, &text[code.clone()]) > columns;
+        let broken = long && text[..at].ends_with(' ');
+        code.start < at && at < code.end && !broken
+    };
     let mut parts: Vec<Range<usize>> = Vec::new();
     for part in unbroken(text) {
         let start = parts.last().map_or(0, |last| last.end);
         let end = start + part.len();
-        let inside = code.iter().any(|c| c.start < start && start < c.end);
         match parts.last_mut() {
-            Some(last) if inside && !text[..start].ends_with(' ') => {
+            Some(last) if code.iter().any(|code| holds(start, code)) => {
                 last.end = end;
             }
             _ => parts.push(start..end),
@@ -192,6 +202,10 @@ mod tests {
         assert_eq!(
             lines(text, 10, Lang::En),
             ["see", "producer-l", "oss/unrout", "able there"]
+        );
+        assert_eq!(
+            lines("a `rmq-lab demo one` b", 16, Lang::En),
+            ["a", "rmq-lab demo one", "b"]
         );
         assert_eq!(
             lines("a `rmq-lab demo one` b", 14, Lang::En),

@@ -153,7 +153,12 @@ impl<'t> Paper<'t> {
                 }
             };
             let command = format!("rmq-lab demo {}", runs.join(" "));
-            let arrow = if words.is_empty() { "→ " } else { " → " };
+            // A full-width stop brings its own space.
+            let tight = plain(&words).ends_with(['。', '；', '，', '：']);
+            let arrow = match words.is_empty() || tight {
+                true => "→\u{a0}",
+                false => " →\u{a0}",
+            };
             words.push(Span { text: arrow.to_owned(), ..Span::default() });
             words.push(Span { text: command, code: true, ..Span::default() });
         }
@@ -213,7 +218,7 @@ impl<'t> Paper<'t> {
             Some(lines) => {
                 lines.iter().map(|line| format!("{margin}{line}")).collect()
             }
-            None => self.list(None, &records(&bare), indent),
+            None => self.list(None, &records(&bare, self.lang), indent),
         };
         if points {
             let told = format!("-> NAME: rmq-lab demo {}/NAME", self.topic);
@@ -277,11 +282,12 @@ fn commands(runs: &[String], room: usize) -> Vec<String> {
 }
 
 /// A table as a list: a row is an item.
-fn records(rows: &[Vec<Vec<Span>>]) -> Vec<Vec<Block>> {
+fn records(rows: &[Vec<Vec<Span>>], lang: Lang) -> Vec<Vec<Block>> {
     let paragraph = |spans| Block { line: 0, kind: Kind::Paragraph(spans) };
-    let records = table::records(rows).into_iter().map(|(head, named)| {
-        std::iter::once(head).chain(named).map(paragraph).collect()
-    });
+    let records =
+        table::records(rows, lang).into_iter().map(|(head, named)| {
+            std::iter::once(head).chain(named).map(paragraph).collect()
+        });
     records.collect()
 }
 

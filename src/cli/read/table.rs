@@ -33,8 +33,16 @@ pub fn lines(
         fit.see_cell(nth, width + 2);
         longest[nth] = longest[nth].max(width);
     }
-    let widths: Vec<_> =
+    let mut widths: Vec<_> =
         fit.fit().col_widths.iter().map(|width| width - 2).collect();
+    // The fit takes a little more than it must: what is left goes back.
+    let used = widths.iter().map(|width| width + 3).sum::<usize>() + 1;
+    let mut left = room.saturating_sub(used);
+    for (width, longest) in widths.iter_mut().zip(&longest) {
+        let more = longest.saturating_sub(*width).min(left);
+        *width += more;
+        left -= more;
+    }
     let squeezed = |(&width, &longest)| width < NARROW && width < longest;
     if widths.iter().zip(&longest).any(squeezed) {
         return None;
@@ -105,13 +113,20 @@ const fn compound_of(
 
 /// A table where there is no room for one: each row under its first cell, the
 /// others behind the heads of their columns.
-pub fn records(rows: &[Vec<Vec<Span>>]) -> Vec<(Vec<Span>, Vec<Vec<Span>>)> {
+pub fn records(
+    rows: &[Vec<Vec<Span>>],
+    lang: Lang,
+) -> Vec<(Vec<Span>, Vec<Vec<Span>>)> {
+    let colon = match lang {
+        Lang::En => ": ",
+        Lang::Zh => "：",
+    };
     let Some((heads, rows)) = rows.split_first() else {
         return Vec::new();
     };
     let record = |row: &Vec<Vec<Span>>| {
         let named = row.iter().zip(heads).skip(1).map(|(cell, head)| {
-            let colon = Span { text: ": ".to_owned(), ..Span::default() };
+            let colon = Span { text: colon.to_owned(), ..Span::default() };
             let mut named = head.clone();
             if !head.is_empty() {
                 named.push(colon);
@@ -183,7 +198,7 @@ mod tests {
         let text = "| what | how | why |\n|---|---|---|\n\
                     | a long beginning | a long middle | a long end |\n";
         assert_eq!(told(text, 30, Lang::En), None);
-        let records = records(&cells(text));
+        let records = records(&cells(text), Lang::En);
         assert_eq!(plain(&records[0].0), "a long beginning");
         let named: Vec<_> = records[0].1.iter().map(|s| plain(s)).collect();
         assert_eq!(named, ["how: a long middle", "why: a long end"]);

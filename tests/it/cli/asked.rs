@@ -23,7 +23,9 @@ const NOT_OURS: &[&str] = &[
     "LANGUAGE",
     "LC_ALL",
     "LC_MESSAGES",
+    "LESS",
     "NO_COLOR",
+    "PAGER",
     "RMQ_LAB_IMAGE_RABBITMQ_3",
     "RMQ_LAB_IMAGE_RABBITMQ_4",
     "RMQ_LAB_IMAGE_REDIS",
@@ -327,7 +329,8 @@ impl Asked {
         let at_a_terminal =
             self.through.first().is_some_and(|first| first == "script");
         // Code that is shown may say what it likes.
-        let code = self.words.first().is_some_and(|word| word == "show");
+        let shows = ["show", "read"];
+        let code = self.words.first().is_some_and(|w| shows.contains(&&**w));
         let stdout = if code { "" } else { &ended.stdout };
         for told in [stdout, &ended.stderr] {
             let word = MACHINE_WORDS.iter().find(|w| told.contains(**w));

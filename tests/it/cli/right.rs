@@ -119,7 +119,7 @@ fn every_command() -> Vec<String> {
     all
 }
 
-fn on_eighty_columns(ended: &Ended) -> Result<(), String> {
+pub fn on_eighty_columns(ended: &Ended) -> Result<(), String> {
     match ended.stdout.lines().find(|line| line.width() > 80) {
         Some(line) => Err(format!("{} columns: {line}", line.width())),
         None => Ok(()),

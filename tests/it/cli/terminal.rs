@@ -94,14 +94,14 @@ pub fn there_is_a_terminal() -> bool {
     })
 }
 
-fn coloured(ended: &Ended) -> Result<(), String> {
+pub fn coloured(ended: &Ended) -> Result<(), String> {
     match ended.stdout.contains("\u{1b}[") {
         true => Ok(()),
         false => Err("no colour".to_owned()),
     }
 }
 
-fn plain(ended: &Ended) -> Result<(), String> {
+pub fn plain(ended: &Ended) -> Result<(), String> {
     match ended.stdout.contains('\u{1b}') {
         true => Err(format!("an escape sequence: {:?}", ended.stdout)),
         false => Ok(()),

@@ -1,0 +1,219 @@
+//! Reading: chapters, the pager at a terminal, hints.
+
+use libtest_mimic::Trial;
+use rmq_lab::book::CHAPTERS;
+
+use super::{
+    asked::Asked,
+    right::on_eighty_columns,
+    running::Ended,
+    terminal::{coloured, plain, there_is_a_terminal},
+};
+use crate::shared::all;
+
+pub fn trials() -> Vec<Trial> {
+    [chapters(), pagers(), hints()].into_iter().flatten().collect()
+}
+
+fn chapters() -> Vec<Trial> {
+    let mut trials = vec![
+        Asked::to("read")
+            .looks_like(on_eighty_columns)
+            .looks_like(lists_every_chapter)
+            .says("\n next    rmq-lab read decoupling\n")
+            .named("read_alone_lists_the_chapters"),
+        Asked::to("read --lang zh")
+            .looks_like(on_eighty_columns)
+            .looks_like(lists_every_chapter)
+            .says("\n 下一步  rmq-lab read decoupling\n")
+            .named("read_alone_lists_the_chapters_in_chinese"),
+        Asked::to("read 3")
+            .says("rmq-lab quiz idempotency\n")
+            .named("a_chapter_may_be_named_by_its_number"),
+        Asked::to("read idempotency")
+            .with("LANG", "zh_CN.UTF-8")
+            .says("常见的回答")
+            .named("a_chapter_is_read_in_the_language_of_the_locale"),
+        Asked::to("read idempotancy")
+            .exits(64)
+            .says_nothing()
+            .says_on_stderr("error: no chapter \"idempotancy\"\n")
+            .and("  help: did you mean \"idempotency\"?\n")
+            .named("an_unknown_chapter_brings_the_nearest_one"),
+        Asked::to("read mark-first")
+            .exits(64)
+            .says_on_stderr("  help: did you mean \"idempotency\"?\n")
+            .named("a_scenario_brings_its_chapter"),
+        Asked::to("read quantum-entanglement")
+            .exits(64)
+            .says_on_stderr("  help: rmq-lab read tells which there are\n")
+            .named("a_chapter_like_no_other_brings_the_list"),
+        Asked::to("read durability")
+            .read_by_nobody()
+            .exits(141)
+            .named("a_chapter_that_nobody_reads_ends_quietly"),
+        Asked::to("read durability")
+            .onto_a_full_disk()
+            .exits(3)
+            .says_on_stderr("error: cannot write to stdout: ")
+            .named("a_chapter_onto_a_full_disk"),
+        Asked::to("read durability")
+            .with("PAGER", "/nowhere/pager")
+            .looks_like(plain)
+            .named("a_pipe_needs_no_pager"),
+        Asked::to("read durability --color always")
+            .looks_like(coloured)
+            .named("a_chapter_is_coloured_where_that_is_asked_for"),
+    ];
+    trials.extend(CHAPTERS.iter().flat_map(|chapter| {
+        ["en", "zh"].map(|lang| {
+            let topic = chapter.topic;
+            Asked::to(&format!("read {topic} --lang {lang}"))
+                .says(&format!("rmq-lab quiz {topic}\n"))
+                .and(&format!("rmq-lab demo {topic}/"))
+                .and("\n+")
+                .looks_like(on_eighty_columns)
+                .looks_like(plain)
+                .looks_like(|ended| match ended.stdout.contains("<!--") {
+                    true => Err("a comment is shown".to_owned()),
+                    false => Ok(()),
+                })
+                .named(&format!("read::{topic}::{lang}"))
+        })
+    }));
+    trials
+}
+
+fn lists_every_chapter(ended: &Ended) -> Result<(), String> {
+    let missing = CHAPTERS.iter().find(|chapter| {
+        let told = format!(" {}", chapter.topic);
+        !ended.stdout.lines().any(|line| line.contains(&told))
+    });
+    match missing {
+        Some(chapter) => Err(format!("{} is not listed", chapter.topic)),
+        None => Ok(()),
+    }
+}
+
+fn pagers() -> Vec<Trial> {
+    let here = there_is_a_terminal();
+    let trial = |name: &str, asked: Asked| {
+        asked
+            .named(name)
+            .with_kind(if here { "" } else { "needs script(1)" })
+            .with_ignored_flag(!here)
+    };
+    let read = |pager: &str| {
+        Asked::to("read idempotency").with("PAGER", pager).at_a_terminal(80)
+    };
+    let last = "rmq-lab quiz idempotency";
+    vec![
+        trial(
+            "a_chapter_goes_through_the_persons_own_pager",
+            read("tr a-z A-Z").says("RMQ-LAB QUIZ IDEMPOTENCY"),
+        ),
+        trial(
+            "a_pager_that_is_left_early_is_no_error",
+            read("head -1").looks_like(|ended| {
+                match ended.stdout.contains("rmq-lab quiz") {
+                    true => Err("more than one line".to_owned()),
+                    false => Ok(()),
+                }
+            }),
+        ),
+        trial(
+            "a_pager_that_does_not_exist_is_done_without",
+            read("/nowhere/pager").says(last),
+        ),
+        trial(
+            "cat_is_no_pager_and_colour_stays",
+            read("cat").says(last).looks_like(coloured),
+        ),
+        trial(
+            "a_dumb_terminal_has_no_pager_and_no_colour",
+            read("tr a-z A-Z")
+                .with("TERM", "dumb")
+                .says(last)
+                .looks_like(plain),
+        ),
+        trial(
+            "a_chapter_on_forty_columns_keeps_all_its_words",
+            Asked::to("read idempotency --lang zh")
+                .with("PAGER", "cat")
+                .with("NO_COLOR", "1")
+                .at_a_terminal(40)
+                .says("流言")
+                .and(last),
+        ),
+    ]
+}
+
+fn hints() -> Vec<Trial> {
+    let hint = "hint idempotency/mark-first";
+    let mut trials = vec![
+        Asked::to(hint)
+            .says(" idempotency/mark-first\n Recipe  ")
+            .and("\n Hint 1  ")
+            .and("\n next    rmq-lab hint idempotency/mark-first --level 2\n")
+            .looks_like(|ended| has_not(ended, "Hint 2"))
+            .named("the_first_hint_says_how_to_get_the_next"),
+        Asked::to(hint)
+            .word("--level")
+            .word("3")
+            .says("\n Hint 1  ")
+            .and("\n Hint 3  ")
+            .and("\n next    rmq-lab demo idempotency/mark-first\n")
+            .named("the_third_level_shows_all_hints"),
+        Asked::to(hint)
+            .word("--lang")
+            .word("zh")
+            .says("\n 提示 1  ")
+            .looks_like(|ended| has_not(ended, "Hint"))
+            .named("a_hint_in_chinese"),
+        Asked::to("hint")
+            .exits(64)
+            .says_nothing()
+            .says_on_stderr("error: a hint for which scenario?\n")
+            .and("  help: for example: rmq-lab hint idempotency/mark-first\n")
+            .named("a_hint_for_nothing_is_refused_with_an_example"),
+        Asked::to("hint durability")
+            .exits(64)
+            .says_on_stderr("error: durability is a topic: hints are for one")
+            .and("  help: for example: rmq-lab hint durability/")
+            .named("a_hint_for_a_topic_is_refused_with_an_example"),
+        Asked::to("hint idempotency/mark-frist")
+            .exits(64)
+            .says_on_stderr(
+                "  help: did you mean \"idempotency/mark-first\"?\n",
+            )
+            .named("a_hint_knows_the_nearest_scenario"),
+        Asked::to(hint)
+            .read_by_nobody()
+            .exits(141)
+            .named("a_hint_that_nobody_reads"),
+    ];
+    trials.extend(["0", "4", "-1", "two"].map(|level| {
+        Asked::to(hint)
+            .word("--level")
+            .word(level)
+            .exits(64)
+            .says_on_stderr("for '--level <1..3>': 1, 2 or 3\n")
+            .named(&format!("a_level_of_{level}_is_refused"))
+    }));
+    trials.extend(all().map(|entry| {
+        let target = entry.target();
+        Asked::to(&format!("hint {target} --level 3"))
+            .says(&format!(" {target}\n"))
+            .and("\n Hint 3  ")
+            .looks_like(on_eighty_columns)
+            .named(&format!("hint::{}", target.replace('/', "::")))
+    }));
+    trials
+}
+
+fn has_not(ended: &Ended, what: &str) -> Result<(), String> {
+    match ended.stdout.contains(what) {
+        true => Err(format!("says {what:?}")),
+        false => Ok(()),
+    }
+}
