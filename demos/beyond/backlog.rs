@@ -69,8 +69,8 @@ pub static BACKLOG: Scenario = Scenario {
             parked_then_drained,
             drained_by_four,
             text! {
-                en: "dead-lettered, then four, prefetch 10",
-                zh: "转入死信，之后四个消费者，prefetch 10"
+                en: "dead-lettered, then four, prefetch 2",
+                zh: "转入死信，之后四个消费者，prefetch 2"
             },
         ),
         mechanisms: &[
@@ -123,24 +123,25 @@ pub static BACKLOG: Scenario = Scenario {
     source: &[include_str!("backlog.rs"), include_str!("backlog/drain.rs")],
 };
 
-const TEN: u16 = 10;
+/// What one packer works on in a round trip or two.
+const TWO: u16 = 2;
 const UNLIMITED: u16 = 0;
 
 /// What expires is gone. Four begin after that.
 async fn expires(lab: Lab) -> Ran {
-    let how = How { parks: false, helpers: 3, prefetch: TEN };
+    let how = How { parks: false, helpers: 3, prefetch: TWO };
     repaired_too_late(&lab, how).await
 }
 
 /// What expires is dead-lettered, and drained from there by four.
 async fn parked_then_drained(lab: Lab) -> Ran {
-    let how = How { parks: true, helpers: 3, prefetch: TEN };
+    let how = How { parks: true, helpers: 3, prefetch: TWO };
     repaired_too_late(&lab, how).await
 }
 
 /// The same, and nobody joins.
 async fn drained_by_one(lab: Lab) -> Ran {
-    let how = How { parks: true, helpers: 0, prefetch: TEN };
+    let how = How { parks: true, helpers: 0, prefetch: TWO };
     repaired_too_late(&lab, how).await
 }
 
@@ -157,14 +158,19 @@ fn all_gone(outcome: &Outcome) -> Result<(), Text> {
     figure_is(outcome, "parked", 0)
 }
 
-/// Every order was parked, and is done; the helpers did at least a third, and
-/// it went faster.
+/// So many take long enough that their time can be judged.
+const TIME_TELLS: u32 = 100;
+
+/// Every order was parked, and is done; the helpers did a quarter at least,
+/// and it went faster. (Few are packed sooner than a busy machine may stall:
+/// there the time says nothing.)
 fn drained_by_four(outcome: &Outcome) -> Result<(), Text> {
     every_message_once(outcome)?;
     figure_is(outcome, "parked", outcome.messages)?;
     let (helped, faster) =
         (outcome.figure("helped")?, outcome.figure("faster")?);
-    if helped * 3.0 >= f64::from(outcome.messages) && faster >= 1.2 {
+    let is_shared = helped * 4.0 >= f64::from(outcome.messages);
+    if is_shared && (faster > 1.0 || outcome.messages < TIME_TELLS) {
         return Ok(());
     }
     Err(text! {

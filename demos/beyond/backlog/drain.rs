@@ -37,7 +37,7 @@ const PARKED: &str = "orders.parked";
 /// The safety net. The repair takes longer, whatever it is.
 const TTL_MS: u32 = 200;
 /// Packing one order.
-const PACKING: Duration = Duration::from_millis(4);
+const PACKING: Duration = Duration::from_millis(5);
 /// The first packs so many alone, at most.
 const ALONE: u32 = 100;
 const SOON: Duration = Duration::from_secs(30);
