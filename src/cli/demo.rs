@@ -3,14 +3,14 @@
 use std::{
     io::{self, IsTerminal, Write},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Instant, SystemTime},
 };
 
 use super::{
     Demo, Manner,
     progress::Notes,
-    report::PageFile,
+    report::{Page, PageFile},
     signals::Signals,
     state::{self, RunDir},
     summary::Summary,
@@ -23,10 +23,7 @@ use crate::{
         catalogue::{self, Entry},
         run::{How, Place, Session, heard},
     },
-    narrate::{
-        Failure, JsonLines, Narrator, Pace, Record, Report, Terminal, View,
-        WithReport, report_line,
-    },
+    narrate::{Failure, JsonLines, Narrator, Pace, Record, Terminal, View},
     problem::{Exit, Problem},
     stage::{Engine, RunId, Stage, Wanted, reap},
     text,
@@ -54,10 +51,10 @@ pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
             }
         };
     let page = page.map(|file| Page::to(file, manner));
-    let mut view = view(&asked, manner);
-    if let Some(page) = &page {
-        view = Box::new(WithReport::new(view, page.report.clone()));
-    }
+    let view = match &page {
+        Some(page) => page.beside(view(&asked, manner)),
+        None => view(&asked, manner),
+    };
     let narrator =
         Narrator::new(began, Some(record), view, pace(&asked), manner.lang);
     narrator.tell(Event::RunStarted {
@@ -95,47 +92,8 @@ pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
         let _ = writeln!(io::stderr(), "\n {}", word.say(manner.lang));
     }
     match page {
-        Some(page) => page.written(ended, json),
+        Some(page) => page.written(ended, !json),
         None => ended,
-    }
-}
-
-/// The page of this run, written when all is over, however it ended.
-struct Page {
-    file: PageFile,
-    report: Arc<Mutex<Report>>,
-    manner: Manner,
-}
-
-impl Page {
-    fn to(file: PageFile, manner: Manner) -> Self {
-        let report = Arc::new(Mutex::new(Report::new(manner.lang)));
-        Self { file, report, manner }
-    }
-
-    /// Writes it, and says where it is.
-    fn written(
-        self,
-        ended: Result<Exit, Problem>,
-        json: bool,
-    ) -> Result<Exit, Problem> {
-        let Self { file, report, manner } = self;
-        let report = report.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(problem) = file.write(&report.page()) {
-            return Err(match ended {
-                // The first thing that went wrong is what is told.
-                Err(first) => first.help(problem.error),
-                // A signal's exit code stays, whatever came after it.
-                Ok(exit) if stopped(&Ok(exit)) => Problem { exit, ..problem },
-                Ok(_) => problem,
-            });
-        }
-        if !json {
-            let line = report_line(&file.typed, manner.lang, manner.color);
-            // Where nobody listens any more, the page is there all the same.
-            let _ = writeln!(io::stdout(), "{line}");
-        }
-        ended
     }
 }
 

@@ -6,6 +6,7 @@
 //! that came to its end and for one that did not. [`page`] does both for a
 //! run that was recorded.
 
+mod about;
 mod anomalies;
 mod bars;
 mod curves;

@@ -8,6 +8,7 @@ pub mod engine;
 mod pipes;
 mod places;
 mod read;
+mod report;
 mod right;
 pub mod running;
 mod study;
@@ -20,14 +21,12 @@ pub fn trials() -> Vec<Trial> {
     [
         wrong::trials(),
         places::trials(),
+        report::trials(),
         pipes::trials(),
         terminal::trials(),
         right::trials(),
-<<<<<<< HEAD
         study::trials(),
-=======
         read::trials(),
->>>>>>> book
     ]
     .into_iter()
     .flatten()

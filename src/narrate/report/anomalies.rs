@@ -34,13 +34,22 @@ pub(super) fn anomalies(way: &Way) -> Markup {
                 zh: "结局不对的消息：{all} 条",
                 all = all.max(listed)
             })) }
-            div class="scroll" role="region" tabindex="0" {
+            div class="scroll" tabindex="0" {
                 table {
                     thead { tr {
                         th scope="col" { (both(&MESSAGE)) }
-                        th scope="col" { (both(&text! { en: "what is wrong", zh: "问题" })) }
-                        th scope="col" class="num" { (both(&text! { en: "last known at", zh: "最后所知时间" })) }
-                        th scope="col" { (both(&text! { en: "last known", zh: "最后所知" })) }
+                        th scope="col" { (both(&text! {
+                            en: "what is wrong",
+                            zh: "问题"
+                        })) }
+                        th scope="col" class="num" { (both(&text! {
+                            en: "last known at",
+                            zh: "最后所知时间"
+                        })) }
+                        th scope="col" { (both(&text! {
+                            en: "last known",
+                            zh: "最后所知"
+                        })) }
                     } }
                     tbody {
                         @for anomaly in &result.anomalies { (row(anomaly)) }
@@ -104,12 +113,15 @@ pub(super) fn facts(lanes: &[Track], noun: Noun) -> Markup {
             summary { (both(&text! {
                 en: "The lanes as a table", zh: "泳道的表格版"
             })) }
-            div class="scroll" role="region" tabindex="0" {
+            div class="scroll" tabindex="0" {
                 table class="facts" {
                     thead { tr {
                         th scope="col" { (both(&MESSAGE)) }
                         th scope="col" { (both(&words::FAULT)) }
-                        th scope="col" { (both(&text! { en: "came to", zh: "结局" })) }
+                        th scope="col" { (both(&text! {
+                            en: "came to",
+                            zh: "结局"
+                        })) }
                         th scope="col" { (both(&text! {
                             en: "what is known, in seconds since the run began",
                             zh: "已知事实（自运行开始的秒数）"
@@ -134,13 +146,8 @@ fn lane_row(lane: &Track, noun: Noun) -> Markup {
             td {
                 @if lane.facts.is_empty() {
                     (both(&words::NOTHING_KNOWN))
-                }
-                @for (n, (at, facts)) in by_moment(lane).iter().enumerate() {
-                    @if n > 0 { " " }
-                    span class="moment" {
-                        span class="at" { (moment(*at)) } " "
-                        (both(&joined(&facts.iter().map(name).collect::<Vec<_>>(), ", ", "、")))
-                    }
+                } @else {
+                    (both(&story(lane)))
                 }
                 @if lane.left_out > 0 {
                     " " (both(&text! {
@@ -151,6 +158,21 @@ fn lane_row(lane: &Track, noun: Noun) -> Markup {
             }
         }
     }
+}
+
+/// `3.750 accepted, sent; 3.806 confirmed`
+fn story(lane: &Track) -> Text {
+    let moments = by_moment(lane).into_iter().map(|(at, facts)| {
+        let name = |fact: &Fact| words::fact_of(*fact, lane.message.noun);
+        let names: Vec<Text> = facts.iter().map(name).collect();
+        let names = joined(&names, ", ", "、");
+        let at = moment(at);
+        Text::made(
+            format!("{at}\u{a0}{}", names.en),
+            format!("{at}\u{a0}{}", names.zh),
+        )
+    });
+    joined(&moments.collect::<Vec<_>>(), "; ", "；")
 }
 
 /// What was seen in the same millisecond stands together.

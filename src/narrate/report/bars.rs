@@ -28,8 +28,11 @@ pub(super) fn chart(chart: &Chart) -> Markup {
                                 }
                                 th scope="row" { (both(&bar.name)) }
                                 td class="bar" {
-                                    span class=(class(bar)) style={ "--share:" (share(bar, most)) } {}
-                                    span class="amount" { (amount(bar.value, chart.unit)) }
+                                    span class=(class(bar))
+                                        style={ "--share:" (share(bar, most)) } {}
+                                    span class="amount" {
+                                        (amount(bar.value, chart.unit))
+                                    }
                                 }
                             }
                         }
@@ -65,7 +68,7 @@ fn class(bar: &Bar) -> &'static str {
 pub(super) fn grid(grid: &Grid) -> Markup {
     html! {
         figure {
-            div class="scroll" role="region" tabindex="0" {
+            div class="scroll" tabindex="0" {
                 table class="grid" {
                     caption { (both(&grid.title)) }
                     thead { tr {

@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     lanes::strike_said,
-    say::{at_once, both, drawn, joined, moment, px, took},
+    say::{across, at_once, both, down, drawn, joined, moment, px, took},
     scale::{Scale, round_up},
     way::Way,
 };
@@ -47,12 +47,14 @@ pub(super) fn curves(id: &str, way: &Way) -> Markup {
     let (caption, about) = (format!("{id}-cap"), format!("{id}-about"));
     html! {
         figure class="wide" {
-            figcaption id=(caption) { (both(&title)) }
-            p class="note" id=(about) { (both(&curves.in_words())) }
-            (curves.legend())
-            div class="scroll" role="region" tabindex="0"
-                aria-labelledby=(caption) {
-                (curves.svg(&title, &caption, &about))
+            div class="picture" {
+                figcaption id=(caption) { (both(&title)) }
+                p class="note" id=(about) { (both(&curves.in_words())) }
+                (curves.legend())
+                div class="scroll" role="region" tabindex="0"
+                    aria-labelledby=(caption) {
+                    (curves.svg(&title, &caption, &about))
+                }
             }
             (curves.table())
         }
@@ -187,8 +189,9 @@ impl<'a> Curves<'a> {
         let cells = depth.highest(self.span, self.columns());
         let most = round_up(depth.most());
         let line = self.line(&cells, bottom, most);
+        let area = format!("{line}V{}H{}Z", px(bottom), px(LEFT));
         html! {
-            path class="depth-area" d={ (line) "V" (px(bottom)) "H" (px(LEFT)) "Z" } {}
+            path class="depth-area" d=(area) {}
             path class=(class(Gauge::Depth)) d=(line) {}
             (height(bottom, most, Unit::Count))
         }
@@ -233,7 +236,7 @@ impl<'a> Curves<'a> {
             @for (n, strike) in shown.enumerate() {
                 @let x = self.scale.x(strike.at);
                 @let y = top - 6.0;
-                path class="strike-line" d={ "M" (px(x)) " " (px(y - 8.0)) "V" (px(bottom)) } {
+                path class="strike-line" d=(down(x, y - 8.0, bottom)) {
                     title { (at_once(&strike_said(strike))) }
                 }
                 @if n == 0 {
@@ -257,23 +260,37 @@ impl<'a> Curves<'a> {
             Gauge::Depth => Unit::Count,
             _ => Unit::PerSecond,
         };
+        let cell = |value: Option<&f64>, gauge: &Gauge| match value {
+            Some(value) => amount(*value, unit(gauge)),
+            None => "-".to_owned(),
+        };
         html! {
             details {
-                summary { (both(&text! { en: "The curves as a table", zh: "曲线的表格版" })) }
-                div class="scroll" role="region" tabindex="0" { table {
+                summary { (both(&text! {
+                    en: "The curves as a table",
+                    zh: "曲线的表格版"
+                })) }
+                div class="scroll" tabindex="0" { table {
                     thead { tr {
-                        th scope="col" class="num" { (both(&text! { en: "at", zh: "时间" })) }
+                        th scope="col" class="num" { (both(&text! {
+                            en: "at",
+                            zh: "时间"
+                        })) }
                         @for gauge in &gauges {
-                            th scope="col" class="num" { (both(&words::gauge(*gauge))) }
+                            th scope="col" class="num" {
+                                (both(&words::gauge(*gauge)))
+                            }
                         }
                     } }
                     tbody {
                         @for (since, shown) in samples.iter().step_by(every) {
                             tr {
-                                th scope="row" class="num" { (moment(self.way.gauges.began + since)) " s" }
+                                th scope="row" class="num" {
+                                    (moment(self.way.gauges.began + since)) " s"
+                                }
                                 @for gauge in &gauges {
                                     td class="num" {
-                                        (shown.get(gauge).map_or_else(|| "-".to_owned(), |value| amount(*value, unit(gauge))))
+                                        (cell(shown.get(gauge), gauge))
                                     }
                                 }
                             }
@@ -298,7 +315,7 @@ fn height(bottom: f64, most: f64, unit: Unit) -> Markup {
         g class="height" {
             @for share in [0.0, 0.5, 1.0] {
                 @let y = bottom - share * PANEL;
-                path d={ "M" (px(LEFT)) " " (px(y)) "H" (px(RIGHT)) } {}
+                path d=(across(y, LEFT, RIGHT)) {}
                 text class="end" x=(px(LEFT - 6.0)) y=(px(y + 4.0)) {
                     (amount(most * share, unit))
                 }

@@ -30,7 +30,9 @@ pub(super) fn document(log: &Log, lang: Lang, recorded: bool) -> Markup {
     let named = |lang: Lang| format!("{} - rmq-lab", title.say(lang));
     html! {
         (DOCTYPE)
-        html lang=(tag(lang)) data-title-en=(named(Lang::En)) data-title-zh=(named(Lang::Zh)) {
+        html lang=(tag(lang))
+            data-title-en=(named(Lang::En))
+            data-title-zh=(named(Lang::Zh)) {
             head {
                 meta charset="utf-8";
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
@@ -41,7 +43,10 @@ pub(super) fn document(log: &Log, lang: Lang, recorded: bool) -> Markup {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                a class="skip" href="#main" { (both(&text! { en: "Skip to the scenarios", zh: "跳到场景" })) }
+                a class="skip" href="#main" { (both(&text! {
+                    en: "Skip to the scenarios",
+                    zh: "跳到场景"
+                })) }
                 (sprite())
                 div class="page" {
                     (head(log, &title, lang, recorded))
@@ -51,12 +56,18 @@ pub(super) fn document(log: &Log, lang: Lang, recorded: bool) -> Markup {
                             (scene(log, told, &format!("s{n}"), alone))
                         }
                         @if log.scenes.is_empty() {
-                            p { (both(&text! { en: "No scenario has begun.", zh: "没有场景开始运行。" })) }
+                            p { (both(&text! {
+                                en: "No scenario has begun.",
+                                zh: "没有场景开始运行。"
+                            })) }
                         }
                     }
                     footer { (both(&text! {
-                        en: "Made by rmq-lab from the events of this run. The containers named in commands are gone with it; --hold keeps them.",
-                        zh: "由 rmq-lab 根据这次运行的事件生成。命令里的容器已随运行移除；加 --hold 可保留。"
+                        en: "Made by rmq-lab from the events of this run. \
+                             The containers named in commands are gone with \
+                             it; --hold keeps them.",
+                        zh: "由 rmq-lab 根据这次运行的事件生成。命令里的容器\
+                             已随运行移除；加 --hold 可保留。"
                     })) }
                 }
                 script { (PreEscaped(SCRIPT)) }
@@ -75,7 +86,10 @@ fn head(log: &Log, title: &Text, lang: Lang, recorded: bool) -> Markup {
                 input type="radio" name="lang" id="in-zh" checked[lang == Lang::Zh];
                 label for="in-zh" lang="zh-Hans" { "中文" }
             }
-            p class="eyebrow" { (both(&text! { en: "rmq-lab report", zh: "rmq-lab 报告" })) }
+            p class="eyebrow" { (both(&text! {
+                en: "rmq-lab report",
+                zh: "rmq-lab 报告"
+            })) }
             h1 { (both(title)) }
             p class="sums" { (both(&sums(log))) }
             (broken_off(log))

@@ -49,6 +49,12 @@ impl Gauges {
             self.samples = pairs.collect();
         }
     }
+
+    /// No more will come: what waits for another is the last.
+    pub fn settle(&mut self) {
+        let last = self.pending.take();
+        self.samples.extend(last.map(|(at, gauges, _)| (at, gauges)));
+    }
 }
 
 /// A depth is the highest, a rate the mean.
@@ -86,7 +92,9 @@ mod tests {
             let shown = [(Gauge::Depth, depth), (Gauge::Served, rate)];
             gauges.sample(500 + n, n, &shown.into());
         }
-        assert!(gauges.samples.len() < SAMPLES);
+        gauges.settle();
+        assert!(gauges.samples.len() <= SAMPLES);
+        assert_eq!(gauges.samples.last().map(|s| s.0), Some(99_999));
         assert_eq!(gauges.began, 500);
         let of = |gauge| gauges.samples.iter().map(move |s| s.1[&gauge]);
         assert_eq!(of(Gauge::Depth).fold(0.0, f64::max), 9.0);

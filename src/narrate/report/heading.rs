@@ -102,7 +102,8 @@ pub(super) fn broken_off(log: &Log) -> Markup {
             @match error {
                 Some(error) => (both(error)),
                 None => (both(&text! {
-                    en: "It was interrupted; the page shows what was seen by then.",
+                    en: "It was interrupted; the page shows what was seen by \
+                         then.",
                     zh: "它被中断了；本页是中断之前看到的内容。"
                 })),
             } }
@@ -127,8 +128,14 @@ pub(super) fn particulars(log: &Log, recorded: bool) -> Markup {
                 }))
             }
             @if let Some(begun) = begun {
-                (item(&text! { en: "Version", zh: "版本" }, html! { "rmq-lab " (begun.version) }))
-                (item(&text! { en: "Seed", zh: "种子" }, html! { (begun.seed) }))
+                (item(&text! {
+                    en: "Version",
+                    zh: "版本"
+                }, html! { "rmq-lab " (begun.version) }))
+                (item(&text! {
+                    en: "Seed",
+                    zh: "种子"
+                }, html! { (begun.seed) }))
             }
             @if let Some(sent) = sent {
                 (item(&text! { en: "Messages", zh: "消息数" }, html! {
@@ -136,20 +143,32 @@ pub(super) fn particulars(log: &Log, recorded: bool) -> Markup {
                 }))
             }
             @if let Some(Event::RunEnded { boot_ms, .. }) = &log.ended {
-                (item(&text! { en: "Broker's boot", zh: "broker 启动" }, both(&took(*boot_ms))))
+                (item(&text! {
+                    en: "Broker's boot",
+                    zh: "broker 启动"
+                }, both(&took(*boot_ms))))
             }
             @if let Some(begun) = begun {
                 (item(&text! { en: "Run", zh: "运行" }, html! {
                     code { (begun.run) }
-                    @if recorded { " " (both(&text! { en: "told from its record", zh: "由录像生成" })) }
+                    @if recorded { " " (both(&text! {
+                        en: "told from its record",
+                        zh: "由录像生成"
+                    })) }
                 }))
-                (item(&words::RECORD, html! { code class="path" { (begun.record) } }))
+                (item(&text! {
+                    en: "Record",
+                    zh: "记录"
+                }, html! { code class="path" { (begun.record) } }))
             }
         }
         @if begun.is_some_and(|begun| begun.struck_only) {
             p class="note" { (both(&text! {
-                en: "With so many messages only the facts of the struck ones were recorded; pictures and times are of these, the ledgers count all.",
-                zh: "消息太多，只记录了被命中消息的事实；图和耗时只涉及它们，账目统计全部。"
+                en: "With so many messages only the facts of the struck ones \
+                     were recorded; pictures and times are of these, the \
+                     ledgers count all.",
+                zh: "消息太多，只记录了被命中消息的事实；图和耗时只涉及它们，\
+                     账目统计全部。"
             })) }
         }
         (images(&log.services))
@@ -187,19 +206,36 @@ fn images(services: &[Service]) -> Markup {
             None => kinds.push((service, 1, service.boot_ms)),
         }
     }
+    let names: Vec<&str> =
+        kinds.iter().map(|(service, ..)| service.product.as_str()).collect();
     html! {
         @if !kinds.is_empty() {
             details {
                 summary { (both(&text! { en: "Images", zh: "镜像" })) ": "
-                    (kinds.iter().map(|(s, ..)| s.product.as_str()).collect::<Vec<_>>().join(", "))
+                    (names.join(", "))
                 }
-                div class="scroll" role="region" tabindex="0" { table {
+                div class="scroll" tabindex="0" { table {
                     thead { tr {
-                        th scope="col" { (both(&text! { en: "product", zh: "产品" })) }
-                        th scope="col" { (both(&text! { en: "image", zh: "镜像" })) }
-                        th scope="col" { (both(&text! { en: "source", zh: "来源" })) }
-                        th scope="col" class="num" { (both(&text! { en: "started", zh: "启动个数" })) }
-                        th scope="col" class="num" { (both(&text! { en: "longest boot", zh: "最长启动" })) }
+                        th scope="col" { (both(&text! {
+                            en: "product",
+                            zh: "产品"
+                        })) }
+                        th scope="col" { (both(&text! {
+                            en: "image",
+                            zh: "镜像"
+                        })) }
+                        th scope="col" { (both(&text! {
+                            en: "source",
+                            zh: "来源"
+                        })) }
+                        th scope="col" class="num" { (both(&text! {
+                            en: "started",
+                            zh: "启动个数"
+                        })) }
+                        th scope="col" class="num" { (both(&text! {
+                            en: "longest boot",
+                            zh: "最长启动"
+                        })) }
                     } }
                     tbody { @for (service, count, boot) in &kinds { tr {
                         th scope="row" { (service.product) }
@@ -237,10 +273,17 @@ pub(super) fn contents(log: &Log) -> Markup {
     html! {
         nav aria-labelledby="contents" {
             h2 id="contents" { (both(&text! { en: "Scenarios", zh: "场景" })) }
-            div class="scroll" role="region" tabindex="0" aria-labelledby="contents" { table class="contents" {
+            div class="scroll" role="region" tabindex="0"
+                aria-labelledby="contents" { table class="contents" {
                 thead { tr {
-                    th scope="col" { (both(&text! { en: "scenario", zh: "场景" })) }
-                    th scope="col" { (both(&text! { en: "verdict", zh: "结论" })) }
+                    th scope="col" { (both(&text! {
+                        en: "scenario",
+                        zh: "场景"
+                    })) }
+                    th scope="col" { (both(&text! {
+                        en: "verdict",
+                        zh: "结论"
+                    })) }
                     th scope="col" { (both(&WayName::Naive.word())) }
                     th scope="col" { (both(&WayName::Fixed.word())) }
                 } }
@@ -248,7 +291,10 @@ pub(super) fn contents(log: &Log) -> Markup {
                     @for (n, scene) in log.scenes.iter().enumerate() { (row(n, scene)) }
                     @for target in missing { tr {
                         th scope="row" { (target) }
-                        td colspan="3" { "? " (both(&text! { en: "not reached", zh: "没有跑到" })) }
+                        td colspan="3" { "? " (both(&text! {
+                            en: "not reached",
+                            zh: "没有跑到"
+                        })) }
                     } }
                 }
             } }
@@ -270,14 +316,19 @@ fn row(n: usize, scene: &Scene) -> Markup {
             @match (&scene.ended, &outcome, &scene.skipped) {
                 (Some(ended), Some(outcome), _) => {
                     td { (badge(ended.verdict)) }
-                    td colspan=[outcome.right.is_empty().then_some("2")] { (both(&outcome.left)) }
+                    td colspan=[outcome.right.is_empty().then_some("2")] {
+                        (both(&outcome.left))
+                    }
                     @if !outcome.right.is_empty() { td { (both(&outcome.right)) } }
                 }
                 (_, _, Some(why)) => {
                     td { "- " (both(&words::LEFT_OUT)) }
                     td colspan="2" { (both(why)) }
                 }
-                _ => td colspan="3" { "? " (both(&text! { en: "broken off", zh: "已中断" })) },
+                _ => td colspan="3" { "? " (both(&text! {
+                    en: "broken off",
+                    zh: "已中断"
+                })) },
             }
         }
     }

@@ -12,10 +12,10 @@ use crate::{
 };
 
 use super::{
-    anomalies,
+    about, anomalies,
     log::Scene,
     marks::{Shape, is_strike, legend, shape},
-    say::{at_once, both, drawn, moment, px},
+    say::{across, at_once, both, down, drawn, moment, px},
     scale::Scale,
     tracks::Track,
     way::{StageStrike, Way},
@@ -39,6 +39,13 @@ pub(super) fn lanes(
     struck_only: bool,
 ) -> Markup {
     let Some(span) = span(way) else { return html! {} };
+    // Of calls that never became messages there is nothing to draw.
+    let empty = way.tracks.strikes == 0
+        && way.flow.rows().next().is_none()
+        && way.lanes().is_empty();
+    if empty {
+        return html! {};
+    }
     let picture = Picture {
         lanes: way.lanes(),
         scale: Scale::new(span, (LEFT, RIGHT)),
@@ -46,15 +53,18 @@ pub(super) fn lanes(
         way,
     };
     let title = text! { en: "Messages over time", zh: "消息时间线" };
+    let said = about::about(way, picture.lanes.len(), struck_only);
     let (caption, about) = (format!("{id}-cap"), format!("{id}-about"));
     html! {
         figure class="wide" {
-            figcaption id=(caption) { (both(&title)) }
-            p class="note" id=(about) { (both(&picture.about(struck_only))) }
-            (picture.legend())
-            div class="scroll" role="region" tabindex="0"
-                aria-labelledby=(caption) {
-                (picture.svg(&title, &caption, &about))
+            div class="picture" {
+                figcaption id=(caption) { (both(&title)) }
+                p class="note" id=(about) { (both(&said)) }
+                (picture.legend())
+                div class="scroll" role="region" tabindex="0"
+                    aria-labelledby=(caption) {
+                    (picture.svg(&title, &caption, &about))
+                }
             }
             (anomalies::facts(&picture.lanes, picture.noun))
         }
@@ -87,54 +97,6 @@ struct Picture<'a> {
 }
 
 impl Picture<'_> {
-    /// What is drawn, and what is not.
-    fn about(&self, struck_only: bool) -> Text {
-        let lanes = self.lanes.len();
-        let mut about = match lanes {
-            0 => text! {
-                en: "No single message was struck: the rows count all of them.",
-                zh: "没有单独命中某条消息，各行统计的是全部消息。"
-            },
-            _ => text! {
-                en: "Each lane is a message that was struck or ended wrong; \
-                     a band reaches from the fault to the next thing known of \
-                     it. The rows above count every message.",
-                zh: "每条泳道是一条被命中或结局不对的消息；色带从故障\
-                     开始，到它的下一条事实为止。上面几行统计全部消息。"
-            },
-        };
-        let mut add = |more: Text| {
-            about = Text::made(
-                format!("{} {}", about.en, more.en),
-                format!("{}{}", about.zh, more.zh),
-            );
-        };
-        let hidden = self.way.tracks.strikes.saturating_sub(lanes as u64);
-        if hidden > 0 && lanes == super::tracks::LANES {
-            add(text! {
-                en: "Of {strikes} strikes {lanes} messages are drawn.",
-                zh: "共命中 {strikes} 次，只画出 {lanes} 条消息。",
-                strikes = self.way.tracks.strikes, lanes = lanes
-            });
-        }
-        if struck_only {
-            add(text! {
-                en: "With so many messages only the facts of the struck ones \
-                     are recorded and counted here; the ledger counts all.",
-                zh: "消息太多，只记录了被命中消息的事实，这里统计的也只是\
-                     它们；账目统计的是全部。"
-            });
-        }
-        if lanes > 0 {
-            add(text! {
-                en: "Marks that would cover each other stand side by side; \
-                     the table has their times.",
-                zh: "会互相遮挡的标记并排放置，准确时间见表。"
-            });
-        }
-        about
-    }
-
     fn legend(&self) -> Markup {
         let facts = self.lanes.iter().flat_map(|lane| &lane.facts);
         let last = self.lanes.iter().filter_map(Track::last);
@@ -171,28 +133,31 @@ impl Picture<'_> {
     fn said(&self) -> Text {
         let wrong = self.lanes.iter().filter(|l| l.wrong.is_some()).count();
         text! {
-            en: "{lanes} lanes, {wrong} of messages that ended wrong; {strikes} strikes on messages, {stage} on the stage",
-            zh: "{lanes} 条泳道，其中 {wrong} 条消息结局不对；命中消息 {strikes} 次，命中环境 {stage} 次",
+            en: "{lanes} lanes, {wrong} of messages that ended wrong; \
+                 {strikes} strikes on messages, {stage} on the stage",
+            zh: "{lanes} 条泳道，其中 {wrong} 条消息结局不对；命中消息 \
+                 {strikes} 次，命中环境 {stage} 次",
             lanes = self.lanes.len(), wrong = wrong,
             strikes = self.way.tracks.strikes, stage = self.way.stage.len()
         }
     }
 
-    /// How many messages came how far: columns on one scale.
+    /// How many messages came how far, and when.
     fn rows(&self, rows: &[(Fact, u64)], top: f64) -> Markup {
         let (from, to) = span(self.way).unwrap_or_default();
         let columns: Vec<_> = rows
             .iter()
             .map(|(fact, _)| self.way.flow.columns(*fact, (from, to), COLUMNS))
             .collect();
-        let all = columns.iter().flatten().map(|(.., count)| *count);
-        let most = all.max().unwrap_or(1).max(1) as f64;
         html! {
-            @for (n, ((fact, sum), columns)) in rows.iter().zip(&columns).enumerate() {
+            @for (n, ((fact, sum), columns)) in
+                rows.iter().zip(&columns).enumerate() {
                 @let floor = top + (n + 1) as f64 * LANE - 3.0;
-                (drawn((LEFT - 10.0, floor - 4.0), "end", &words::fact_of(*fact, self.noun)))
-                path class="floor" d={ "M" (px(LEFT)) " " (px(floor)) "H" (px(RIGHT)) } {}
-                path class={ "flow " (shape(*fact).id()) } d=(self.columns(columns, floor, most)) {}
+                @let name = words::fact_of(*fact, self.noun);
+                (drawn((LEFT - 10.0, floor - 4.0), "end", &name))
+                path class="floor" d=(across(floor, LEFT, RIGHT)) {}
+                path class={ "flow " (shape(*fact).id()) }
+                    d=(self.columns(columns, floor)) {}
                 text x=(px(RIGHT + 10.0)) y=(px(floor - 4.0)) {
                     (crate::narrate::amount::grouped(&sum.to_string()))
                 }
@@ -200,12 +165,10 @@ impl Picture<'_> {
         }
     }
 
-    fn columns(
-        &self,
-        columns: &[(u64, u64, u64)],
-        floor: f64,
-        most: f64,
-    ) -> String {
+    fn columns(&self, columns: &[(u64, u64, u64)], floor: f64) -> String {
+        // On a scale of its own: it shows when, the sum how many.
+        let most = columns.iter().map(|(.., count)| *count).max();
+        let most = most.unwrap_or(1).max(1) as f64;
         let mut path = String::new();
         for (from, to, count) in columns.iter().filter(|(.., n)| *n > 0) {
             let height = (*count as f64 / most * (LANE - 5.0)).max(1.5);
@@ -248,7 +211,7 @@ impl Picture<'_> {
             @for (n, strike) in self.way.stage.iter().enumerate() {
                 @let x = self.scale.x(strike.at);
                 @let y = top - 5.0 - (n % 3) as f64 * 16.0;
-                path class="strike-line" d={ "M" (px(x)) " " (px(y - 8.0)) "V" (px(bottom)) } {}
+                path class="strike-line" d=(down(x, y - 8.0, bottom)) {}
                 @let late = x > (LEFT + RIGHT) / 2.0;
                 @let place = if late { x - 5.0 } else { x + 5.0 };
                 @let class = if late { "strike-name end" } else { "strike-name" };
@@ -271,7 +234,7 @@ impl Picture<'_> {
                     (self.band(lane, *strike, y))
                 }
                 @if let (Some((first, ..)), Some((last, ..))) = ends {
-                    path class="line" d={ "M" (px(*first)) " " (px(y)) "H" (px(*last)) } {}
+                    path class="line" d=(across(y, *first, *last)) {}
                 }
                 @for (x, at, fact) in &places {
                     use href={ "#" (shape(*fact).id()) } x=(px(*x)) y=(px(y)) {
@@ -295,8 +258,9 @@ impl Picture<'_> {
         let next = lane.facts.iter().find(|(then, _)| *then > at);
         let left = self.scale.x(at);
         let right = next.map_or(RIGHT, |(then, _)| self.scale.x(*then));
+        let class = if next.is_some() { "band" } else { "band for-good" };
         html! {
-            rect class="band" x=(px(left)) y=(px(y - LANE / 2.0 + 1.0))
+            rect class=(class) x=(px(left)) y=(px(y - LANE / 2.0 + 1.0))
                 width=(px((right - left).max(3.0))) height=(px(LANE - 2.0)) {
                 title {
                     (moment(at)) " s "

@@ -31,25 +31,44 @@ macro_rules! entries {
 
 /// Every sum of the ledger, in the order of a message's life.
 static ENTRIES: [Entry; 19] = entries! {
-    accepted: "accepted", "已受理", "promised to the caller", "已答应调用方";
-    refused: "refused", "已拒绝", "the caller was told no", "当场拒绝了调用方";
-    attempts: "attempts", "发布次数", "each time anything was put on the wire", "每次发到网络上都计一次";
-    attempted: "attempted", "已尝试", "the producer tried to send it", "生产者尝试发送过";
-    confirmed: "confirmed", "已确认", "the broker took it over", "broker 已接管";
-    nacked: "nacked", "被拒收", "the broker refused it", "broker 拒收";
-    returned: "returned", "被退回", "handed back as unroutable", "路由不到，被退回";
-    unknown: "unknown", "未知", "no answer ever came", "始终没有应答";
-    delivered: "delivered", "已投递", "a consumer received it", "有消费者收到";
-    deliveries: "deliveries", "投递次数", "each delivery counted", "每次投递都计一次";
-    applied: "applied", "已生效", "its effect was made", "业务效果已产生";
-    parked: "parked", "转人工", "dead-lettered to where people look", "死信，转入人工队列";
-    reported: "reported", "已报告", "given up, and somebody was told", "已放弃，并已通知人";
-    waiting: "waiting", "仍在队列", "copies still in the queue", "队列里剩下的份数";
-    recovered: "recovered", "失而复得", "unknown, and yet delivered", "结果未知，却已投递";
-    lost: "lost", "丢失", "confirmed or promised, and nothing came of it", "确认或答应过，最后不了了之";
-    duplicated: "duplicated", "重复", "applied more than once", "生效不止一次";
-    stuck: "stuck", "卡住", "owed, and still in the queue", "该做未做，仍在队列";
-    unexpected: "unexpected", "来历不明", "delivered, and never attempted", "投递了，却没人发过";
+    accepted: "accepted", "已受理",
+        "promised to the caller", "已答应调用方";
+    refused: "refused", "已拒绝",
+        "the caller was told no", "当场拒绝了调用方";
+    attempts: "attempts", "发布次数",
+        "each time anything was put on the wire", "每次发到网络上都计一次";
+    attempted: "attempted", "已尝试",
+        "the producer tried to send it", "生产者尝试发送过";
+    confirmed: "confirmed", "已确认",
+        "the broker took it over", "broker 已接管";
+    nacked: "nacked", "被拒收",
+        "the broker refused it", "broker 拒收";
+    returned: "returned", "被退回",
+        "handed back as unroutable", "路由不到，被退回";
+    unknown: "unknown", "未知",
+        "no answer ever came", "始终没有应答";
+    delivered: "delivered", "已投递",
+        "a consumer received it", "有消费者收到";
+    deliveries: "deliveries", "投递次数",
+        "each delivery counted", "每次投递都计一次";
+    applied: "applied", "已生效",
+        "its effect was made", "业务效果已产生";
+    parked: "parked", "转人工",
+        "dead-lettered to where people look", "死信，转入人工队列";
+    reported: "reported", "已报告",
+        "given up, and somebody was told", "已放弃，并已通知人";
+    waiting: "waiting", "仍在队列",
+        "copies still in the queue", "队列里剩下的份数";
+    recovered: "recovered", "失而复得",
+        "unknown, and yet delivered", "结果未知，却已投递";
+    lost: "lost", "丢失",
+        "confirmed or promised, and nothing came of it", "确认或答应过，最后不了了之";
+    duplicated: "duplicated", "重复",
+        "applied more than once", "生效不止一次";
+    stuck: "stuck", "卡住",
+        "owed, and still in the queue", "该做未做，仍在队列";
+    unexpected: "unexpected", "来历不明",
+        "delivered, and never attempted", "投递了，却没人发过";
 };
 
 /// The table that the claim is about.
@@ -59,7 +78,7 @@ pub(super) fn ledger(ended: &Ended) -> Markup {
         return html! {};
     }
     html! {
-        div class="scroll" role="region" tabindex="0" {
+        div class="scroll" tabindex="0" {
             table class="ledger" {
                 caption { (both(&text! {
                     en: "What each way came to", zh: "各做法的结果"
@@ -131,17 +150,25 @@ pub(super) fn everything(ended: &Ended) -> Markup {
                     en: "Everything that was counted and measured",
                     zh: "全部计数与测量"
                 })) }
-                div class="scroll" role="region" tabindex="0" { table {
+                div class="scroll" tabindex="0" { table {
                     thead { tr {
-                        th scope="col" { (both(&text! { en: "counted", zh: "计数" })) }
+                        th scope="col" { (both(&text! {
+                            en: "counted",
+                            zh: "计数"
+                        })) }
                         (heads)
-                        th scope="col" { (both(&text! { en: "which means", zh: "含义" })) }
+                        th scope="col" { (both(&text! {
+                            en: "which means",
+                            zh: "含义"
+                        })) }
                     } }
                     tbody {
                         @for (name, means, count) in &ENTRIES { @if any(count) { tr {
                             th scope="row" { (both(name)) }
                             @for way in ways.values() {
-                                td class="num" { (grouped(&count(&way.counts).to_string())) }
+                                td class="num" {
+                                    (grouped(&count(&way.counts).to_string()))
+                                }
                             }
                             td { (both(means)) }
                         } } }
@@ -166,9 +193,12 @@ fn figures(ended: &Ended, heads: &Markup) -> Markup {
     };
     html! {
         @if !known.is_empty() {
-            div class="scroll" role="region" tabindex="0" { table {
+            div class="scroll" tabindex="0" { table {
                 thead { tr {
-                    th scope="col" { (both(&text! { en: "measured", zh: "测量" })) }
+                    th scope="col" { (both(&text! {
+                        en: "measured",
+                        zh: "测量"
+                    })) }
                     (heads)
                 } }
                 tbody { @for figure in known { tr {

@@ -55,6 +55,16 @@ pub(super) fn px(value: f64) -> String {
     told.strip_suffix(".0").map_or_else(|| told.clone(), str::to_owned)
 }
 
+/// A line across a picture.
+pub(super) fn across(y: f64, from: f64, to: f64) -> String {
+    format!("M{} {}H{}", px(from), px(y), px(to))
+}
+
+/// A line down a picture.
+pub(super) fn down(x: f64, from: f64, to: f64) -> String {
+    format!("M{} {}V{}", px(x), px(from), px(to))
+}
+
 /// A time that something took.
 pub(super) fn took(ms: u64) -> Text {
     match ms {

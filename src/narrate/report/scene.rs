@@ -25,7 +25,13 @@ pub(super) fn scene(log: &Log, scene: &Scene, id: &str, alone: bool) -> Markup {
     html! {
         article id=(id) aria-labelledby=(title) {
             h2 id=(title) {
-                (scene.target()) " "
+                // The page is called after the one scenario that it has.
+                @if alone && !scene.recipe.is_empty() {
+                    (both(&quoted(&scene.recipe)))
+                } @else {
+                    (scene.target())
+                }
+                " "
                 @match (&scene.ended, &scene.skipped) {
                     (Some(ended), _) => (badge(ended.verdict)),
                     (None, Some(_)) => span class="badge" { "- " (both(&words::LEFT_OUT)) },
@@ -35,7 +41,7 @@ pub(super) fn scene(log: &Log, scene: &Scene, id: &str, alone: bool) -> Markup {
             @if let Some(why) = &scene.skipped {
                 p { (both(why)) }
             } @else {
-                (beginning(scene))
+                (beginning(scene, alone))
                 @if let Some(ended) = &scene.ended {
                     (verdict(ended))
                     (ledger(ended))
@@ -44,13 +50,17 @@ pub(super) fn scene(log: &Log, scene: &Scene, id: &str, alone: bool) -> Markup {
                     @for shown in &ended.charts { (chart(shown)) }
                 } @else {
                     p class="callout" { (both(&text! {
-                        en: "This scenario did not come to its verdict. What was seen of it by then stands below.",
+                        en: "This scenario did not come to its verdict. What \
+                             was seen of it by then stands below.",
                         zh: "这个场景没有跑到结论。下面是中断之前看到的内容。"
                     })) }
                 }
                 @if !scene.ways.is_empty() {
                     section {
-                        h3 { (both(&text! { en: "What happened", zh: "过程" })) }
+                        h3 { (both(&text! {
+                            en: "What happened",
+                            zh: "过程"
+                        })) }
                         @for (n, told) in scene.ways.iter().enumerate() {
                             (way(log, scene, told, &format!("{id}-w{n}"), alone))
                         }
@@ -60,7 +70,10 @@ pub(super) fn scene(log: &Log, scene: &Scene, id: &str, alone: bool) -> Markup {
                 @if let Some(ended) = &scene.ended {
                     @if !ended.again.is_empty() {
                         p class="again" {
-                            (both(&text! { en: "Run it again: ", zh: "重跑：" }))
+                            (both(&text! {
+                                en: "Run it again: ",
+                                zh: "重跑："
+                            }))
                             code { (ended.again) }
                         }
                     }
@@ -70,9 +83,18 @@ pub(super) fn scene(log: &Log, scene: &Scene, id: &str, alone: bool) -> Markup {
     }
 }
 
+/// A recipe as people say it, which may be in quotes already.
+fn quoted(recipe: &Text) -> Text {
+    let quoted = |said: &str| match said.starts_with(['"', '“', '「']) {
+        true => said.to_owned(),
+        false => format!("“{said}”"),
+    };
+    Text::made(quoted(&recipe.en), quoted(&recipe.zh))
+}
+
 static BROKEN_OFF: Text = Text::fixed("BROKEN OFF", "已中断");
 
-fn beginning(scene: &Scene) -> Markup {
+fn beginning(scene: &Scene, alone: bool) -> Markup {
     let kind = match scene.kind.as_str() {
         "pair" => text! { en: "naive against fixed", zh: "朴素做法对改进做法" },
         "trap" => text! { en: "a belief that fails", zh: "一个靠不住的说法" },
@@ -85,8 +107,10 @@ fn beginning(scene: &Scene) -> Markup {
             @if !scene.on.is_empty() { " · " (scene.on.join(", ")) }
         }
         dl class="premise" {
-            @if !scene.recipe.is_empty() {
-                div { dt { (both(&words::RECIPE)) } dd class="quote" { (both(&scene.recipe)) } }
+            @if !alone && !scene.recipe.is_empty() {
+                div {
+                    dt { (both(&words::RECIPE)) } dd class="quote" { (both(&scene.recipe)) }
+                }
             }
             @if !scene.fault.is_empty() {
                 div { dt { (both(&words::FAULT)) } dd { (both(&scene.fault)) } }

@@ -49,19 +49,25 @@ pub(super) fn spread(id: &str, scene: &Scene) -> Markup {
                 table class="spread" {
                     thead { tr {
                         @for (n, head) in heads.iter().enumerate() {
-                            th scope="col" class=[(2..7).contains(&n).then_some("num")] { (both(head)) }
+                            th scope="col" class=[(2..7).contains(&n).then_some("num")] {
+                                (both(head))
+                            }
                         }
                     } }
                     tbody { @for (way, what, latency) in &rows { (row(way, what, latency)) } }
                 }
             }
             p class="note" { (both(&text! {
-                en: "Times are whole milliseconds, as the events have them. Each column of a histogram is twice as wide as the one before.",
-                zh: "时间精确到毫秒，与事件一致。直方图每一列的宽度是前一列的两倍。"
+                en: "Times are whole milliseconds, as the events have them. \
+                     Each column of a histogram is twice as wide as the one \
+                     before.",
+                zh: "时间精确到毫秒，与事件一致。直方图每一列的宽度是前一列的\
+                     两倍。"
             })) }
             @if missed > 0 {
                 p class="note" { (both(&text! {
-                    en: "{missed} times were not measured: too many messages were under way at once.",
+                    en: "{missed} times were not measured: too many messages \
+                         were under way at once.",
                     zh: "有 {missed} 次没有计时：同时在途的消息太多。",
                     missed = missed
                 })) }
@@ -121,7 +127,10 @@ fn histogram(way: &Way, what: &Text, latency: &Latency) -> Markup {
             @if let (Some((from, _)), Some((to, _))) = (first, last) {
                 text x="0" y=(px(HEIGHT + 12.0)) { (reach(*from)) }
                 @if from != to {
-                    text class="mid" x=(px((columns.len() as f64 - 0.5) * wide).to_string()) y=(px(HEIGHT + 12.0)) { (reach(*to)) }
+                    @let end = (columns.len() as f64 * wide).max(90.0);
+                    text class="end" x=(px(end)) y=(px(HEIGHT + 12.0)) {
+                        (reach(*to))
+                    }
                 }
             }
         }
@@ -150,7 +159,10 @@ fn said(columns: &[(u64, u64)]) -> String {
 fn numbers(rows: &[(&Way, &Text, &Latency)]) -> Markup {
     html! {
         details {
-            summary { (both(&text! { en: "The histograms as numbers", zh: "直方图的数字版" })) }
+            summary { (both(&text! {
+                en: "The histograms as numbers",
+                zh: "直方图的数字版"
+            })) }
             ul class="plain" {
                 @for (way, what, latency) in rows {
                     li {

@@ -61,7 +61,10 @@ fn topology(at: u64, seats: &[Seat]) -> Markup {
             span class="at" { (moment(at)) " s" }
             @for (n, side) in sides.iter().enumerate() {
                 @if n > 0 {
-                    span class="cut" { "⫽ " (both(&text! { en: "cut apart", zh: "网络断开" })) }
+                    span class="cut" { "⫽ " (both(&text! {
+                        en: "cut apart",
+                        zh: "网络断开"
+                    })) }
                 }
                 ul class="side" {
                     @for seat in *side {

@@ -146,6 +146,12 @@ impl Tracks {
         self.shown(wrong).into_iter().map(lane).collect()
     }
 
+    /// How many messages are in memory.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.of.len()
+    }
+
     fn spans(&mut self, at: u64) {
         let (from, to) = self.span.unwrap_or((at, at));
         self.span = Some((from.min(at), to.max(at)));

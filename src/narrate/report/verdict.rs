@@ -56,10 +56,16 @@ pub(super) fn question(scene: &Scene) -> Markup {
                         span class="letter" { (choice.key) } " "
                         (both(&choice.text))
                         @if is_right {
-                            " " em { "✓ " (both(&text! { en: "right", zh: "正确" })) }
+                            " " em { "✓ " (both(&text! {
+                                en: "right",
+                                zh: "正确"
+                            })) }
                         }
                         @if scene.guess == Some(choice.key) {
-                            " " em { (both(&text! { en: "your guess", zh: "你选的" })) }
+                            " " em { (both(&text! {
+                                en: "your guess",
+                                zh: "你选的"
+                            })) }
                         }
                     }
                 }

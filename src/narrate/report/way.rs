@@ -137,6 +137,7 @@ impl Way {
         self.settled = true;
         let anomalies = self.result.iter().flat_map(|r| &r.anomalies);
         self.tracks.keep_only(anomalies.map(|anomaly| anomaly.message));
+        self.gauges.settle();
         self.confirm.settle();
         self.effect.settle();
     }
