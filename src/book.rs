@@ -16,6 +16,7 @@ pub mod page;
 pub mod progress;
 pub mod prose;
 pub mod questions;
+pub mod recorded;
 pub mod schedule;
 pub mod selection;
 pub mod shown;

@@ -3,22 +3,28 @@
 pub mod demo;
 pub mod difference;
 pub mod doctor;
+pub mod hand_on;
 pub mod hint;
 pub mod interview;
 pub mod list;
 pub mod orientation;
+mod page;
 pub mod pager;
 pub mod progress;
 pub mod quiz;
 pub mod read;
+pub mod replay;
 mod report;
 pub mod reset;
+pub mod runs;
+pub mod shelf;
 pub mod show;
 mod signals;
 pub mod state;
 pub mod study;
 mod summary;
 pub mod tidy;
+pub mod trace;
 
 use std::{io, io::Write, path::PathBuf, time::Duration};
 
@@ -100,6 +106,30 @@ pub enum Command {
         #[arg(long, value_name = "MECHANISM")]
         without: Option<String>,
     },
+    /// Recorded runs: those of this machine, and those that came with it.
+    Runs {
+        /// One JSON object a line and run.
+        #[arg(long)]
+        json: bool,
+        /// Write one so that it can be handed on.
+        #[arg(
+            long,
+            value_name = "FILE.gz",
+            hide = true,
+            conflicts_with = "json"
+        )]
+        hand_on: Option<PathBuf>,
+        /// Which.
+        #[arg(
+            long, value_name = "RUN|TOPIC|FILE", hide = true,
+            default_value = shelf::LATEST, requires = "hand_on"
+        )]
+        run: String,
+    },
+    /// The life of one message in a recorded run, event by event.
+    Trace(Trace),
+    /// Tell a recorded run again, without Docker.
+    Replay(Replay),
     /// Read a chapter; without a topic, see which there are.
     Read {
         /// Its topic.
@@ -218,14 +248,69 @@ pub struct Demo {
     pub verbose: bool,
 }
 
+/// Whose life.
+#[derive(Debug, Args)]
+pub struct Trace {
+    /// A message, such as payment-0010, or its number where only one has it.
+    pub message: String,
+    /// The latest run, a run's id, a topic, topic/scenario, or a file; by
+    /// default the latest, or that of --scenario.
+    #[arg(long, value_name = "latest|RUN|TOPIC|FILE")]
+    pub run: Option<String>,
+    /// Only in this scenario.
+    #[arg(long, value_name = "TOPIC/SCENARIO")]
+    pub scenario: Option<String>,
+    /// One JSON object a line and scenario.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How to tell again.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// A run's id, a topic, topic/scenario, or a file.
+    #[arg(value_name = "RUN|TOPIC|FILE", default_value = shelf::LATEST)]
+    pub what: String,
+    /// Wait for Enter between steps (classroom).
+    #[arg(long, conflicts_with_all = ["pace", "speed"])]
+    pub step: bool,
+    /// Pause so long between steps, such as 2s.
+    #[arg(long, value_name = "TIME", value_parser = pace, conflicts_with = "speed")]
+    pub pace: Option<Duration>,
+    /// So many times the run's own pace; by default all at once.
+    #[arg(
+        long, value_name = "N", allow_negative_numbers = true,
+        value_parser = speed
+    )]
+    pub speed: Option<f64>,
+    /// Ask for a prediction before each outcome.
+    #[arg(long)]
+    pub predict: bool,
+    /// Events as JSON lines on stdout, instead of the narrative.
+    #[arg(long)]
+    pub json: bool,
+    /// The run as one page for a browser, written when it is over.
+    #[arg(long, value_name = "FILE.html", value_hint = clap::ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    /// Two lines a scenario.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Every message with something wrong.
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+impl Replay {
+    /// How much is told.
+    pub const fn detail(&self) -> Detail {
+        Detail::of(self.quiet, self.verbose)
+    }
+}
+
 impl Demo {
     /// How much is told.
     pub fn detail(&self) -> Detail {
-        match (self.quiet, self.verbose) {
-            (true, _) => Detail::Quiet,
-            (_, true) => Detail::Verbose,
-            _ => Detail::Normal,
-        }
+        Detail::of(self.quiet, self.verbose)
     }
 }
 
@@ -259,8 +344,14 @@ pub fn completable() -> clap::Command {
     let targets = || {
         let topics = TOPICS.iter().map(|topic| topic.id.to_owned());
         let scenarios = catalogue::entries(TOPICS).map(|entry| entry.target());
-        PossibleValuesParser::new(topics.chain(scenarios).collect::<Vec<_>>())
+        topics.chain(scenarios).collect::<Vec<_>>()
     };
+    let or_latest = || {
+        let mut targets = targets();
+        targets.insert(0, shelf::LATEST.to_owned());
+        PossibleValuesParser::new(targets)
+    };
+    let targets = || PossibleValuesParser::new(targets());
     let chapters = || {
         let topics = CHAPTERS.iter().map(|chapter| chapter.topic);
         PossibleValuesParser::new(topics.collect::<Vec<_>>())
@@ -301,6 +392,14 @@ pub fn completable() -> clap::Command {
         .mut_subcommand("show", |show| {
             show.mut_arg("target", |arg| arg.value_parser(targets()))
                 .mut_arg("without", |arg| arg.value_parser(mechanisms()))
+        })
+        .mut_subcommand("replay", |replay| {
+            replay.mut_arg("what", |arg| arg.value_parser(or_latest()))
+        })
+        .mut_subcommand("trace", |trace| {
+            trace
+                .mut_arg("scenario", |arg| arg.value_parser(targets()))
+                .mut_arg("run", |arg| arg.value_parser(or_latest()))
         })
 }
 
@@ -348,6 +447,13 @@ fn pace(typed: &str) -> Result<Duration, String> {
         Ok(pace) if pace <= Duration::from_secs(600) => Ok(pace),
         Ok(_) => Err("at most 10m".to_owned()),
         Err(_) => Err("a time such as 2s or 500ms".to_owned()),
+    }
+}
+
+fn speed(typed: &str) -> Result<f64, String> {
+    match typed.trim_end_matches('x').parse::<f64>() {
+        Ok(speed) if (0.1..=1_000.0).contains(&speed) => Ok(speed),
+        _ => Err("a number from 0.1 to 1000".to_owned()),
     }
 }
 

@@ -12,6 +12,11 @@ use crate::{
     text::Text,
 };
 
+/// The version of the format, as a record's first line says it. One more
+/// whenever a record could not be told any more by who knows only the last.
+/// Records from before it was written down are of format 0.
+pub const FORMAT: u32 = 1;
+
 /// An event and when it happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stamped {
@@ -350,6 +355,9 @@ pub struct Ended {
 pub enum Event {
     /// A run begins.
     RunStarted {
+        /// The version of the format: [`FORMAT`].
+        #[serde(default)]
+        format: u32,
         /// Its id; everything it makes is labelled with it.
         run: String,
         /// The version of rmq-lab.
@@ -366,6 +374,9 @@ pub enum Event {
         /// When, by the clock, in UTC: `2026-11-26T08:46:17Z`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         started: Option<String>,
+        /// Told again from a record: nothing of it happens now.
+        #[serde(default, skip_serializing_if = "is_false")]
+        recorded: bool,
     },
     /// Something takes a while: an image, a boot, a wait.
     Waiting {
@@ -542,4 +553,8 @@ pub struct Login {
     pub user: String,
     /// Password.
     pub password: String,
+}
+
+fn is_false(is: &bool) -> bool {
+    !is
 }

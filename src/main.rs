@@ -82,6 +82,20 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
             manner,
             &mut out,
         )?,
+        Some(Command::Runs { hand_on: Some(to), run, .. }) => {
+            cli::hand_on::hand_on(&run, &to)?;
+            return Ok(Exit::Proven);
+        }
+        Some(Command::Runs { json, .. }) => {
+            cli::runs::runs(json, manner, &mut out)
+        }
+        Some(Command::Trace(trace)) => {
+            cli::trace::trace(&trace, manner, &mut out)?
+        }
+        Some(Command::Replay(replay)) => {
+            drop(out);
+            return cli::replay::replay(replay, manner).await;
+        }
         Some(Command::Read { topic }) => {
             drop(out);
             let ended = cli::read::read(topic.as_deref(), manner)?;

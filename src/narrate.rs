@@ -4,7 +4,8 @@
 //! that stream and knows nothing else: the [`Terminal`] for a person,
 //! [`JsonLines`] for a program, the [`Record`] for later. The [`Narrator`]
 //! stamps the events, records them and has them told, at a [`Pace`] that
-//! never slows the experiment.
+//! never slows the experiment. What was [`Recorded`] is told again by the
+//! same narrator; the [`Life`] of one message is looked up in it.
 
 mod amount;
 mod axis;
@@ -12,11 +13,15 @@ mod chart;
 mod curve;
 mod ending;
 mod grid;
+mod handed_on;
 mod header;
 mod layout;
+mod life;
 mod narrator;
 mod person;
+mod reading;
 mod record;
+mod recorded;
 mod report;
 #[cfg(test)]
 mod sample;
@@ -36,21 +41,31 @@ mod tests_json;
 #[cfg(test)]
 mod tests_pace;
 #[cfg(test)]
+mod tests_recorded;
+#[cfg(test)]
 mod tests_terminal;
+#[cfg(test)]
+mod tests_trace;
 mod topology;
+mod trace;
 mod waits;
 mod way;
 mod words;
 
+pub use handed_on::{Private, to_hand_on};
+pub use life::{Fate, InWay, Life, Moment};
 pub use narrator::{Failure, Narrator, Pace};
+pub use reading::{Events, Unreadable};
 pub use record::{JsonLines, Record};
+pub use recorded::{Head, Recorded, Scene, minute};
 pub use report::{Report, WithReport, page};
 pub use terminal::Terminal;
+pub use trace::{STRUCK_ONLY, trace};
 
 use std::{io, path::Path};
 
 use crate::{
-    event::{Choice, Stamped, WayName},
+    event::{Choice, Stamped, Verdict, WayName},
     ledger::Fact,
     text::{Lang, Text},
 };
@@ -69,6 +84,17 @@ pub enum Detail {
     Normal,
     /// And every message with something wrong.
     Verbose,
+}
+
+impl Detail {
+    /// As `--quiet` and `--verbose` ask for it.
+    pub const fn of(quiet: bool, verbose: bool) -> Self {
+        match (quiet, verbose) {
+            (true, _) => Self::Quiet,
+            (_, true) => Self::Verbose,
+            _ => Self::Normal,
+        }
+    }
 }
 
 /// How a run is told to a person.
@@ -111,6 +137,11 @@ pub trait View: Send {
     fn ahead(&mut self, events: &[Stamped]) {
         let _ = events;
     }
+}
+
+/// A verdict's glyph and its word.
+pub const fn verdict_word(verdict: Verdict) -> (&'static str, Text) {
+    words::verdict(verdict)
 }
 
 /// The word for a fact, as `trace` tells it.

@@ -9,21 +9,25 @@ use std::{
 
 use super::{
     Demo, Manner,
+    page::{Page, stopped},
     progress::Notes,
-    report::{Page, PageFile},
+    report::PageFile,
+    shelf,
     signals::Signals,
     state::{self, RunDir},
     summary::Summary,
 };
 use crate::{
     demos::TOPICS,
-    event::{Event, Stamped},
+    event::{Event, FORMAT, Stamped},
     lab::{
         Clusters, Mechanism, Plan,
         catalogue::{self, Entry},
         run::{How, Place, Session, heard},
     },
-    narrate::{Failure, JsonLines, Narrator, Pace, Record, Terminal, View},
+    narrate::{
+        Failure, JsonLines, Narrator, Pace, Record, Report, Terminal, View,
+    },
     problem::{Exit, Problem},
     stage::{Engine, RunId, Stage, Wanted, reap},
     text,
@@ -50,14 +54,16 @@ pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
                 return Err(problem);
             }
         };
-    let page = page.map(|file| Page::to(file, manner));
-    let view = match &page {
-        Some(page) => page.beside(view(&asked, manner)),
-        None => view(&asked, manner),
-    };
+    let page =
+        page.map(|file| Page::to(file, Report::new(manner.lang), manner));
+    let mut view = view(&asked, manner);
+    if let Some(page) = &page {
+        view = page.beside(view);
+    }
     let narrator =
         Narrator::new(began, Some(record), view, pace(&asked), manner.lang);
     narrator.tell(Event::RunStarted {
+        format: FORMAT,
         run: run.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         scenarios: chosen.entries.iter().map(Entry::target).collect(),
@@ -72,6 +78,7 @@ pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
         started: Some(
             humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         ),
+        recorded: false,
     });
     let told = narrator.clone();
     let notes = Notes::default();
@@ -92,17 +99,12 @@ pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
         let _ = writeln!(io::stderr(), "\n {}", word.say(manner.lang));
     }
     match page {
-        Some(page) => page.written(ended, !json),
+        Some(page) => page.written(ended, json),
         None => ended,
     }
 }
 
-/// Whether a signal ended it.
-fn stopped(ended: &Result<Exit, Problem>) -> bool {
-    matches!(ended, Ok(Exit::Interrupted | Exit::Terminated | Exit::HungUp))
-}
-
-fn as_event(problem: &Problem) -> Event {
+pub(super) fn as_event(problem: &Problem) -> Event {
     Event::Error {
         error: problem.error.clone(),
         help: problem.help.clone(),
@@ -123,7 +125,12 @@ struct Prepared {
 impl Prepared {
     fn from(asked: &Demo) -> Result<Self, Problem> {
         let chosen = Chosen::from(asked)?;
-        refuse_to_ask_nobody(asked)?;
+        let waits = [
+            (asked.step, "--step"),
+            (asked.predict, "--predict"),
+            (asked.hold, "--hold"),
+        ];
+        refuse_to_ask_nobody(&waits, asked.json)?;
         let page =
             asked.report.as_deref().map(PageFile::prepare).transpose()?;
         let run = RunId::random();
@@ -185,17 +192,14 @@ impl Chosen {
 }
 
 /// A question where nobody can answer would hang for ever.
-fn refuse_to_ask_nobody(asked: &Demo) -> Result<(), Problem> {
-    let options = [
-        (asked.step, "--step"),
-        (asked.predict, "--predict"),
-        (asked.hold, "--hold"),
-    ];
-    let Some((_, option)) = options.into_iter().find(|(given, _)| *given)
-    else {
+pub(super) fn refuse_to_ask_nobody(
+    options: &[(bool, &str)],
+    json: bool,
+) -> Result<(), Problem> {
+    let Some((_, option)) = options.iter().find(|(given, _)| *given) else {
         return Ok(());
     };
-    if asked.json {
+    if json {
         return Err(Problem::usage(text! {
             en: "{option} waits for a person, and --json speaks to a program",
             zh: "{option} 要等人操作，而 --json 是给程序看的",
@@ -247,7 +251,9 @@ async fn run_all(
     let mut signals = Signals::listen()?;
     let hold = asked.hold;
     let engine = tokio::select! {
-        engine = Engine::connect(run) => engine?,
+        engine = Engine::connect(run) => {
+            engine.map_err(|problem| without_docker(problem, &chosen))?
+        }
         exit = signals.next() => return Ok(exit),
     };
     let work = tokio::spawn(scenarios(
@@ -292,6 +298,19 @@ async fn run_all(
             narrator.tell(summary.event(began, down.elapsed(), left_behind));
             Ok(exit)
         }
+    }
+}
+
+/// What can be seen where no Docker engine answers.
+fn without_docker(problem: Problem, chosen: &Chosen) -> Problem {
+    let mut topics = chosen.entries.iter().map(|entry| entry.topic.id);
+    match topics.find(|topic| shelf::can_be_told(topic)) {
+        Some(topic) => problem.help(text! {
+            en: "without Docker: rmq-lab replay {topic}",
+            zh: "没有 Docker 也能看：rmq-lab replay {topic}",
+            topic = topic
+        }),
+        None => problem,
     }
 }
 

@@ -7,71 +7,18 @@ use std::{
     io::{self, Write},
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
 };
 
 use tempfile::NamedTempFile;
 
-use super::Manner;
 use crate::{
-    narrate::{Report, View, WithReport, report_line},
-    problem::{Exit, Problem, reason},
+    problem::{Problem, reason},
     text,
     text::Text,
 };
 
 /// A page takes less, even of a whole topic.
 const ROOM: usize = 1024 * 1024;
-
-/// The page of a run, written when all is over, however it ended.
-pub struct Page {
-    file: PageFile,
-    report: Arc<Mutex<Report>>,
-    manner: Manner,
-}
-
-impl Page {
-    /// It opens in the language of whoever asked for it.
-    pub fn to(file: PageFile, manner: Manner) -> Self {
-        let report = Arc::new(Mutex::new(Report::new(manner.lang)));
-        Self { file, report, manner }
-    }
-
-    /// Hears what the view is told.
-    pub fn beside(&self, view: Box<dyn View>) -> Box<dyn View> {
-        Box::new(WithReport::new(view, self.report.clone()))
-    }
-
-    /// Writes it, and says where it is as the last line of a narrative.
-    ///
-    /// # Errors
-    /// What ended the run; else a [`Problem`] where it cannot be written.
-    pub fn written(
-        self,
-        ended: Result<Exit, Problem>,
-        narrated: bool,
-    ) -> Result<Exit, Problem> {
-        let Self { file, report, manner } = self;
-        let report = report.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(problem) = file.write(&report.page()) {
-            return Err(match ended {
-                // The first thing that went wrong is what is told.
-                Err(first) => first.help(problem.error),
-                Ok(Exit::Proven | Exit::Refuted | Exit::Inconclusive) => {
-                    problem
-                }
-                // A signal's exit code stays, whatever came after it.
-                Ok(exit) => Problem { exit, ..problem },
-            });
-        }
-        if narrated {
-            let line = report_line(&file.typed, manner.lang, manner.color);
-            // Where nobody listens any more, the page is there all the same.
-            let _ = writeln!(io::stdout(), "{line}");
-        }
-        ended
-    }
-}
 
 /// A place for the page, in which there is room.
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! Where runs are recorded: one directory a run, the last twenty kept.
+//! Where runs are recorded: one directory a run, the last twenty kept, and
+//! no more than 200 MiB of them.
 
 use std::{
     fs, io,
@@ -17,6 +18,10 @@ use crate::{
 };
 
 const KEPT: usize = 20;
+/// What all of them may take. The run before is kept whatever its size.
+const KEPT_BYTES: u64 = 200 * 1024 * 1024;
+/// The record in a run's directory.
+pub const RECORD: &str = "record.jsonl";
 /// A run of 200 messages writes about this much; found out before a broker
 /// is started for it.
 const ROOM: usize = 2 * 1024 * 1024;
@@ -45,7 +50,7 @@ impl RunDir {
     /// A [`Problem`] when it cannot be written to.
     pub fn make(run: &RunId) -> Result<Self, Problem> {
         let root = root();
-        let home = root.join("runs").join(run.as_str());
+        let home = runs().join(run.as_str());
         let work = home.join("work");
         let made = || -> io::Result<()> {
             fs::create_dir_all(&work)?;
@@ -57,7 +62,7 @@ impl RunDir {
             let _ = fs::remove_dir_all(&home);
             return Err(cannot_write(&root, &error));
         }
-        forget_old(&root.join("runs"));
+        forget_old(&runs(), KEPT, KEPT_BYTES);
         Ok(Self { home, work })
     }
 
@@ -66,7 +71,7 @@ impl RunDir {
     /// # Errors
     /// A [`Problem`] when it cannot be written.
     pub fn record(&self) -> Result<(Record, PathBuf), Problem> {
-        let path = self.home.join("record.jsonl");
+        let path = self.home.join(RECORD);
         let record =
             Record::create(&path).map_err(|e| cannot_write(&path, &e))?;
         Ok((record, path))
@@ -84,6 +89,30 @@ pub fn root() -> PathBuf {
         }
         Err(_) => std::env::temp_dir().join("rmq-lab"),
     }
+}
+
+/// Where the runs' directories are.
+pub fn runs() -> PathBuf {
+    root().join("runs")
+}
+
+/// Whether the run in this directory still goes on, as far as can be known.
+pub fn goes_on(home: &Path) -> bool {
+    owner(home).is_some_and(|owner| !owner.is_gone())
+}
+
+fn owner(home: &Path) -> Option<Owner> {
+    fs::read_to_string(home.join(OWNER)).ok()?.parse().ok()
+}
+
+/// What a run's directory takes, without the files of its ways.
+pub fn bytes_in(home: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(home) else { return 0 };
+    let sizes = entries.filter_map(Result::ok).filter_map(|entry| {
+        let about = entry.metadata().ok()?;
+        about.is_file().then_some(about.len())
+    });
+    sizes.sum()
 }
 
 /// The file of progress: in `RMQ_LAB_STATE`, else with the platform's data.
@@ -121,8 +150,10 @@ pub fn cannot_write(path: &Path, error: &io::Error) -> Problem {
     Problem::environment(problem).help(another_directory())
 }
 
-/// Keeps the newest runs, and takes the work files of runs that were killed.
-fn forget_old(runs: &Path) {
+/// Keeps the newest runs, so many and so much of them at most, and takes the
+/// work files of runs that were killed. The newest is just being made; the
+/// one before it stays, too, however large it is.
+fn forget_old(runs: &Path, kept: usize, kept_bytes: u64) {
     let Ok(entries) = fs::read_dir(runs) else { return };
     let mut all: Vec<_> = entries
         .filter_map(Result::ok)
@@ -131,17 +162,87 @@ fn forget_old(runs: &Path) {
         })
         .collect();
     all.sort();
-    let newest = all.len().saturating_sub(KEPT);
-    for (place, (_, path)) in all.iter().enumerate() {
-        let owner = fs::read_to_string(path.join(OWNER)).ok();
-        let owner: Option<Owner> = owner.and_then(|owner| owner.parse().ok());
+    let mut bytes = 0;
+    for (place, (_, path)) in all.iter().rev().enumerate() {
+        bytes += bytes_in(path);
+        let owner = owner(path);
         let orphan = owner.as_ref().is_some_and(Owner::is_gone);
         if orphan {
             let _ = fs::remove_dir_all(path.join("work"));
             let _ = fs::remove_file(path.join(OWNER));
         }
-        if place < newest && (owner.is_none() || orphan) {
+        let too_old = place >= kept || place >= 2 && bytes > kept_bytes;
+        if too_old && (owner.is_none() || orphan) {
             let _ = fs::remove_dir_all(path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::File,
+        time::{Duration, SystemTime},
+    };
+
+    use super::*;
+
+    /// Directories `1`, `2` … from the oldest, with records of these sizes.
+    fn runs_of(sizes: &[usize]) -> io::Result<tempfile::TempDir> {
+        let runs = tempfile::tempdir()?;
+        let long_ago = SystemTime::now() - Duration::from_secs(1_000);
+        for (nth, size) in (1u32..).zip(sizes) {
+            let home = runs.path().join(nth.to_string());
+            fs::create_dir_all(&home)?;
+            fs::write(home.join(RECORD), vec![b'.'; *size])?;
+            let then = long_ago + Duration::from_secs(nth.into());
+            File::open(&home)?.set_modified(then)?;
+        }
+        Ok(runs)
+    }
+
+    fn left(runs: &tempfile::TempDir) -> io::Result<Vec<String>> {
+        let mut left: Vec<_> = fs::read_dir(runs)?
+            .filter_map(Result::ok)
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        left.sort();
+        Ok(left)
+    }
+
+    #[test]
+    fn only_the_newest_runs_are_kept() -> io::Result<()> {
+        let runs = runs_of(&[1, 1, 1, 1])?;
+        forget_old(runs.path(), 2, 1_000);
+        assert_eq!(left(&runs)?, ["3", "4"]);
+        Ok(())
+    }
+
+    #[test]
+    fn of_many_large_runs_the_oldest_go() -> io::Result<()> {
+        let runs = runs_of(&[10, 400, 400, 400, 0])?;
+        forget_old(runs.path(), 20, 1_000);
+        assert_eq!(left(&runs)?, ["3", "4", "5"]);
+        Ok(())
+    }
+
+    #[test]
+    fn the_last_run_is_kept_however_large_it_is() -> io::Result<()> {
+        let runs = runs_of(&[10, 5_000, 0])?;
+        forget_old(runs.path(), 20, 1_000);
+        assert_eq!(left(&runs)?, ["2", "3"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_run_that_goes_on_is_left_alone() -> io::Result<()> {
+        let runs = runs_of(&[10, 5_000, 0])?;
+        let going_on = runs.path().join("1");
+        fs::write(going_on.join(OWNER), Owner::this().to_string())?;
+        assert!(goes_on(&going_on));
+        File::open(&going_on)?.set_modified(SystemTime::UNIX_EPOCH)?;
+        forget_old(runs.path(), 1, 1_000);
+        assert_eq!(left(&runs)?, ["1", "3"]);
+        Ok(())
     }
 }

@@ -29,14 +29,7 @@ impl Summary {
 
     /// The worst verdict decides.
     pub fn exit(&self) -> Exit {
-        if self.count(Verdict::Refuted) > 0 {
-            Exit::Refuted
-        } else if self.count(Verdict::Inconclusive) > 0 || self.ended.is_empty()
-        {
-            Exit::Inconclusive
-        } else {
-            Exit::Proven
-        }
+        exit_of(self.ended.iter().map(|ended| ended.verdict))
     }
 
     /// As the last event of the run.
@@ -60,4 +53,19 @@ impl Summary {
             left_behind,
         }
     }
+}
+
+/// The worst of some verdicts, as an exit code.
+pub fn exit_of(verdicts: impl IntoIterator<Item = Verdict>) -> Exit {
+    let exits = verdicts.into_iter().map(|verdict| match verdict {
+        Verdict::Proven | Verdict::Observed => Exit::Proven,
+        Verdict::Inconclusive => Exit::Inconclusive,
+        Verdict::Refuted => Exit::Refuted,
+    });
+    let badness = |exit: &Exit| match exit {
+        Exit::Proven => 0,
+        Exit::Inconclusive => 1,
+        _ => 2,
+    };
+    exits.max_by_key(badness).unwrap_or(Exit::Inconclusive)
 }

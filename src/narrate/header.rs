@@ -9,8 +9,23 @@ use crate::{
 
 use super::{
     layout::{Ink, MARGIN, Page},
+    recorded::Head,
     words,
 };
+
+/// That all this was recorded: when, by which version, and that nothing of it
+/// happens now.
+pub(super) fn recorded(page: &Page, started: &Event) -> Vec<String> {
+    let Some(head) = Head::of(started) else { return Vec::new() };
+    let when = head.when().map(|when| format!("{when} UTC, "));
+    let told = text! {
+        en: "{when}rmq-lab {version}, run {run}; nothing runs now",
+        zh: "{when}rmq-lab {version}，运行 {run}；现在什么都没有运行",
+        when = when.unwrap_or_default(), run = head.run, version = head.version
+    };
+    let lead = format!(" {}  ", page.say(&words::RECORDED_HEAD));
+    page.hang(&lead, Ink::Bold, page.say(&told))
+}
 
 /// What the run stands on: broker and Redis, where from, how fast.
 pub(super) fn stage(page: &Page, services: &[Service]) -> Vec<String> {

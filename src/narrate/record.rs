@@ -1,8 +1,9 @@
-//! Events as JSON lines: on an output, and in a run's record.
+//! Events as JSON lines: on an output, and in a run's record. How a record is
+//! read stands in [`reading`](super::reading).
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::Path,
 };
 
@@ -44,30 +45,6 @@ impl Record {
     /// Begins a record. What was in the file is gone.
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(Self { file: BufWriter::new(File::create(path)?) })
-    }
-
-    /// Reads a record. A last line that was cut off in the middle (a killed
-    /// run) is left out; any other line that is no event is an error that
-    /// names its number.
-    pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<Stamped>> {
-        let mut file = BufReader::new(File::open(path)?);
-        let mut events = Vec::new();
-        let mut line = Vec::new();
-        while file.read_until(b'\n', &mut line)? > 0 {
-            match serde_json::from_slice(&line) {
-                Ok(event) => events.push(event),
-                Err(_) if line.last() != Some(&b'\n') => break,
-                Err(error) => {
-                    let told = format!("line {}: {error}", events.len() + 1);
-                    return Err(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        told,
-                    ));
-                }
-            }
-            line.clear();
-        }
-        Ok(events)
     }
 }
 

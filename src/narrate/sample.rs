@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     event::{
-        Choice, Column, Ended, Event, Figure, Login, Service, Stamped, Unit,
-        Verdict, WayName, WayResult,
+        Choice, Column, Ended, Event, FORMAT, Figure, Login, Service, Stamped,
+        Unit, Verdict, WayName, WayResult,
     },
     ledger::{Anomaly, Counts, Fact, Kind, MessageId, Noun},
     text,
@@ -29,6 +29,7 @@ pub(crate) fn stamped(events: Vec<Event>) -> Vec<Stamped> {
 
 pub(crate) fn run_started(scenarios: u32) -> Event {
     Event::RunStarted {
+        format: FORMAT,
         run: "7f3a".into(),
         version: "0.1.0".into(),
         scenarios: vec!["idempotency/mark-first".into(); scenarios as usize],
@@ -36,6 +37,7 @@ pub(crate) fn run_started(scenarios: u32) -> Event {
         record: "/home/student/.local/share/rmq-lab/runs/7f3a.jsonl".into(),
         facts: "all".into(),
         started: Some("2026-11-26T08:46:17Z".into()),
+        recorded: false,
     }
 }
 

@@ -31,7 +31,10 @@ pub(super) struct Teller {
     page: Page,
     detail: Detail,
     interactive: bool,
-    pub recorded: bool,
+    /// Told from a record, as its first event says.
+    recorded: bool,
+    /// The reader is asked for a guess while it is told.
+    pub asks: bool,
     /// Told afterwards, step by step: lines go out as they come.
     paced: bool,
     /// What the ways that are queued will have come to.
@@ -70,6 +73,7 @@ impl Teller {
             detail,
             interactive,
             recorded: false,
+            asks: true,
             paced: false,
             foreseen: VecDeque::new(),
             record: None,
@@ -118,8 +122,14 @@ impl Teller {
     /// The lines that an event is worth.
     pub fn told(&mut self, Stamped { at_ms, event }: &Stamped) -> Vec<String> {
         let lines = match event {
-            Event::RunStarted { record, run, seed, .. } => {
-                self.run_started(record, run, *seed)
+            Event::RunStarted { record, run, seed, recorded, .. } => {
+                self.recorded = *recorded;
+                let mut lines = match recorded {
+                    true => header::recorded(&self.page, event),
+                    false => Vec::new(),
+                };
+                lines.extend(self.run_started(record, run, *seed));
+                lines
             }
             Event::Waiting { what, limit_s } => self.waiting(what, *limit_s),
             Event::Progress { text } => self.progress(text),
@@ -280,7 +290,7 @@ impl Teller {
 
     fn predicted(&mut self, guess: Option<char>) -> Vec<String> {
         self.scene.guess = guess;
-        if !self.recorded {
+        if self.asks {
             // The prompt and the answer stand where the free line would.
             self.scene.height += 1;
             self.scene.fresh = false;

@@ -236,7 +236,7 @@ async fn a_record_is_written_at_once_at_any_pace() {
         Narrator::new(Instant::now(), Some(record), view, Pace::Step, Lang::En);
     let told = sample::single(20);
     tell(&narrator, told.clone());
-    assert_eq!(Record::read(&path).unwrap(), told);
+    assert_eq!(Recorded::read(&path).unwrap().events(), told);
 }
 
 #[cfg(target_os = "linux")]

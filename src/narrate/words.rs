@@ -38,6 +38,7 @@ words! {
     REPORT: "report", "报告";
     BROKER_LOG: "broker log", "broker 日志";
     RECORDED: "recorded", "录像";
+    RECORDED_HEAD: "RECORDED", "录像";
     LEFT_OUT: "left out", "已跳过";
     SENT_AGAIN: "sent again", "再次发送";
     NOTHING_KNOWN: "nothing known", "没有任何记录";

@@ -8,6 +8,7 @@ pub mod engine;
 mod pipes;
 mod places;
 mod read;
+mod recorded;
 mod report;
 mod right;
 pub mod running;
@@ -27,6 +28,7 @@ pub fn trials() -> Vec<Trial> {
         right::trials(),
         study::trials(),
         read::trials(),
+        recorded::trials(),
     ]
     .into_iter()
     .flatten()

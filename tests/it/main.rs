@@ -27,6 +27,7 @@ mod mail;
 mod producers;
 mod relay;
 mod shared;
+mod shipped;
 mod signals;
 mod verdicts;
 mod wire;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
         balancers::trials(),
         mail::trials(),
         producers::trials(),
+        shipped::trials(),
         lint::trials(),
         cli::trials(),
         signals::trials(),

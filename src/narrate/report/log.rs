@@ -238,6 +238,7 @@ impl Begun {
             record,
             facts,
             started,
+            ..
         } = event
         else {
             return None;

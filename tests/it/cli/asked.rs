@@ -342,6 +342,10 @@ impl Asked {
             // The pseudo-terminal has one stream only.
             _ if at_a_terminal => {}
             3 | 64 if !self.findings => one_clear_sentence(&ended.stderr)?,
+            // A record that breaks off says so; a verdict stands on stdout.
+            2 if !ended.stderr.is_empty() => {
+                one_clear_sentence(&ended.stderr)?;
+            }
             _ if !ended.stderr.is_empty() => {
                 return Err("something on stderr".to_owned());
             }

@@ -183,7 +183,7 @@ fn bash_understands(ended: &Ended) -> Result<(), String> {
     }
 }
 
-fn every_line_is_an_event(ended: &Ended) -> Result<(), String> {
+pub(super) fn every_line_is_an_event(ended: &Ended) -> Result<(), String> {
     const SCHEMA: &str = include_str!("../../../schema/event.schema.json");
     let schema: Value =
         serde_json::from_str(SCHEMA).map_err(|e| e.to_string())?;
