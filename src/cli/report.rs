@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A page takes less, even of a whole topic.
-const ROOM: usize = 1024 * 1024;
+const ROOM: usize = 4 * 1024 * 1024;
 
 /// A place for the page, in which there is room.
 #[derive(Debug)]
