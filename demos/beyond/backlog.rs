@@ -11,6 +11,10 @@
 //! has been sent all of it, and the helpers stand beside. That it is sent
 //! before work begins is waited for, so the hoard is certain.
 //!
+//! A TTL that is lifted while orders wait does not save them: when each is to
+//! expire was written down when it came (`calculate_msg_expiry` of a classic
+//! queue, `update_expiry_header` of a quorum queue, read and not tried).
+//!
 //! Source: RabbitMQ documentation, "Time-to-Live and Expiration", section
 //! "Per-Queue Message TTL in Queues"; "Dead Letter Exchanges" (a TTL is one of
 //! the reasons); "Consumer Prefetch"; "Consumers", section "Queue Parallelism
@@ -107,9 +111,10 @@ pub static BACKLOG: Scenario = Scenario {
         zh: "c：确认不等于留着。修复期间 TTL 照样在走。"
     },
     fix: text! {
-        en: "First stop the loss (dead-letter; lift the TTL if a policy set it). \
-             Then more consumers, each with a prefetch.",
-        zh: "先止损：设死信，policy 设的 TTL 就撤掉；再加消费者，都设 prefetch。"
+        en: "Stop the loss: dead-letter. A TTL that is lifted now holds for new \
+             orders only. Then more consumers, each with a prefetch.",
+        zh: "先止损：设死信。现在撤掉 TTL，只对新消息有效。\
+             再加消费者，都设 prefetch。"
     },
     limit: text! {
         en: "Drain it where it is parked: put back, it expires again. More \
@@ -160,6 +165,8 @@ fn all_gone(outcome: &Outcome) -> Result<(), Text> {
 
 /// So many take long enough that their time can be judged.
 const TIME_TELLS: u32 = 100;
+/// Four came to 2.8 to 4.9 times the speed of one; one alone, to one.
+const FASTER: f64 = 1.3;
 
 /// Every order was parked, and is done; the helpers did a quarter at least,
 /// and it went faster. (Few are packed sooner than a busy machine may stall:
@@ -170,7 +177,7 @@ fn drained_by_four(outcome: &Outcome) -> Result<(), Text> {
     let (helped, faster) =
         (outcome.figure("helped")?, outcome.figure("faster")?);
     let is_shared = helped * 4.0 >= f64::from(outcome.messages);
-    if is_shared && (faster > 1.0 || outcome.messages < TIME_TELLS) {
+    if is_shared && (faster > FASTER || outcome.messages < TIME_TELLS) {
         return Ok(());
     }
     Err(text! {

@@ -173,7 +173,7 @@ fn by_message(step: MessageId) -> u32 {
     place(step)
 }
 
-/// Every struck order had a later step applied before its first. Others may
+/// Every struck order had a step applied out of its order. Others may
 /// have, too: two compete for each pair of steps.
 fn overtaken_where_struck(outcome: &Outcome) -> Result<(), Text> {
     every_message_once(outcome)?;

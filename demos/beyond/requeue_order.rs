@@ -21,8 +21,8 @@
 //!
 //! Source: RabbitMQ documentation, "Consumer Acknowledgements and Publisher
 //! Confirms", section "Negative Acknowledgement and Requeuing of Deliveries";
-//! "Quorum Queues" of 3.x, section "Repeated Requeues" (to the back, if no
-//! delivery limit is set); "Priority Support in Queues" 4.3, section
+//! "Quorum Queues" of 3.x, section "Repeatedly Requeued Deliveries" (to the
+//! back, if no delivery limit is set); "Priority Support in Queues" 4.3, section
 //! "Redelivery of Returned Messages".
 
 mod line;
@@ -110,7 +110,8 @@ pub static REQUEUE_ORDER: Scenario = Scenario {
         zh: "b：放回队列只是下一个被「发出」；先处理的，是消费者手里已有的。"
     },
     fix: text! {
-        en: "Prefetch 1, one active consumer; a version check, if late is lost.",
+        en: "Prefetch 1, one active consumer; a version check where late may \
+             be dropped.",
         zh: "prefetch 1，单活消费者；迟到的可以丢弃时，用版本校验。"
     },
     limit: text! {

@@ -51,7 +51,7 @@ pub static COPIES: Scenario = Scenario {
         question: text! {
             en: "Nothing fails. How fast is a queue of three mirrored copies \
                  beside one with one copy?",
-            zh: "什么都没坏。三份的镜像队列，比一份的慢多少？"
+            zh: "什么都没坏。三份的镜像队列和一份的比，速度如何？"
         },
         choices: &[
             text! { en: "as fast: copies are made in the background",
@@ -93,14 +93,14 @@ pub static COPIES: Scenario = Scenario {
         zh: "b：确认要等每个镜像都写到，每份都让一个节点多干一份活，没有故障也一样。"
     },
     fix: text! {
-        en: "As many copies as nodes may die, and one: two mirrors for one. \
+        en: "As many copies as nodes may die, and one: two copies for one. \
              Today a quorum queue of three.",
         zh: "容许坏几个节点，就放几份再加一份：坏一个放两份。如今用三成员的仲裁队列。"
     },
     limit: text! {
         en: "One machine carries all three brokers here. On three machines the \
-             network decides; the order stays.",
-        zh: "这里三个 broker 挤在一台机器上；分在三台上时看网络，次序不变。"
+             network decides how much.",
+        zh: "这里三个 broker 挤在一台机器上；分在三台上，慢多少看网络。"
     },
     say: text! {
         en: "\"A mirror costs with every message, not only when one hangs.\"",

@@ -123,6 +123,7 @@ async fn leader_hangs(lab: Lab) -> Ran {
             zh: "经 n2 发布 {n} 个订单，全部确认", n = lab.sums().confirmed
         },
     );
+    nodes.until_led_by(AT, &[LEADER]).await?;
     let at = nodes.locate(AT).await?;
     nodes.draw_at(&at, &[]);
     if !lab.is_armed(Strike::Paused) {

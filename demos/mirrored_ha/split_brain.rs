@@ -33,6 +33,7 @@ use crate::{
         ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
         check::every_message_confirmed,
     },
+    ledger::Kind as Wrong,
     mechanism, text,
     text::Text,
     way,
@@ -155,8 +156,16 @@ fn one_side_is_lost(outcome: &Outcome) -> Result<(), Text> {
     every_message_confirmed(outcome)?;
     let sides = Sides::of(outcome.messages);
     sides.confirmed(outcome, sides.alone, sides.majority)?;
-    let lost = outcome.audit.counts.lost;
-    let all = u64::from(sides.majority);
+    let (lost, all) = (outcome.audit.counts.lost, u64::from(sides.majority));
+    let kept = outcome.messages - sides.majority;
+    let of_the_kept =
+        outcome.audit.of(Wrong::Lost).find(|order| order.number <= kept);
+    if let Some(order) = of_the_kept {
+        return Err(text! {
+            en: "{order} is lost, and its side was kept",
+            zh: "{order} 丢了，而它那一边是留下的", order = order
+        });
+    }
     if (all - all.div_ceil(STRAGGLERS)..=all).contains(&lost) {
         return Ok(());
     }

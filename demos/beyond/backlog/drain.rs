@@ -89,16 +89,17 @@ async fn backlog(lab: &Lab, how: How) -> anyhow::Result<u32> {
         lab.messages().for_each(|order| lab.saw(order, Fact::Parked));
     }
     let name = text! { en: "parked", zh: "转死信" };
-    lab.observe("parked", name, parks.into(), Unit::Count);
+    let parked = lab.ready(PARKED).await?;
+    lab.observe("parked", name, parked.into(), Unit::Count);
     lab.step(
         text! { en: "wait", zh: "等待" },
         text! {
             en: "TTL {ttl} ms, the repair takes longer: {parked} of {all} parked",
             zh: "TTL {ttl} ms，修复更久：{all} 个中 {parked} 个进了死信队列",
-            ttl = TTL_MS, parked = parks, all = lab.count()
+            ttl = TTL_MS, parked = parked, all = lab.count()
         },
     );
-    Ok(parks)
+    Ok(parked)
 }
 
 /// One packer packs a part alone, others join, and all pack the rest.

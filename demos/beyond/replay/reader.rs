@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use futures::StreamExt;
 use lapin::{
-    BasicProperties,
+    BasicProperties, Confirmation,
     options::{
         BasicAckOptions, BasicConsumeOptions, BasicPublishOptions,
         BasicQosOptions, ConfirmSelectOptions,
@@ -133,9 +133,11 @@ async fn read(
             read += 1;
             lab.saw(order, Fact::Delivered);
             handle(lab, order)?;
+            ack.await?;
             lab.saw(order, Fact::Acked);
+        } else {
+            ack.await?;
         }
-        ack.await?;
     }
     link.close().await?;
     Ok(read)
@@ -149,10 +151,12 @@ async fn put_a_mark(lab: &Lab, of: &str) -> anyhow::Result<Vec<u8>> {
     let mark = format!("end of {of}").into_bytes();
     let how = BasicPublishOptions::default();
     let properties = BasicProperties::default().with_delivery_mode(2);
-    link.channel
+    let said = link
+        .channel
         .basic_publish("".into(), ORDERS.into(), how, &mark, properties)
         .await?
         .await?;
+    ensure!(said == Confirmation::Ack(None), "the mark: {said:?}");
     link.close().await?;
     Ok(mark)
 }

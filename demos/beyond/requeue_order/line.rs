@@ -158,7 +158,12 @@ pub async fn on_a_quorum_queue(lab: &Lab) -> Ran {
     let mut steps = link.consume(RETURNS, 1).await?;
     let mut before = 0;
     for nth in 0..=OTHERS + 1 {
-        let step = timeout(SOON, steps.next()).await?;
+        let step = timeout(SOON, steps.next()).await.map_err(|_| {
+            let what = text! {
+                en: "the requeued one to come again", zh: "放回的那条再来"
+            };
+            RanOut { what, limit: SOON }
+        })?;
         let step = step.context("the consumer was ended")??;
         if step.redelivered {
             break;
@@ -178,9 +183,9 @@ pub async fn on_a_quorum_queue(lab: &Lab) -> Ran {
     lab.step(
         text! { en: "compare", zh: "对照" },
         text! {
-            en: "the same on a quorum queue without a limit: after {before} of \
-                 {others}",
-            zh: "换成不设上限的仲裁队列：落在 {others} 条中的 {before} 条之后",
+            en: "the same on a quorum queue that sets no limit of its own: \
+                 after {before} of {others}",
+            zh: "换成没有自设上限的仲裁队列：落在 {others} 条中的 {before} 条之后",
             before = before, others = OTHERS
         },
     );
