@@ -52,6 +52,9 @@ fn secrets() -> Vec<String> {
     let home = std::env::var("HOME").ok().filter(|home| home.len() > 1);
     let host = rustix::system::uname();
     let host = host.nodename().to_string_lossy().into_owned();
-    let state = state::root().display().to_string();
+    let state = state::root();
+    // A relative one, such as ".", would be found in every sentence.
+    let state = std::path::absolute(&state).unwrap_or(state);
+    let state = state.display().to_string();
     home.into_iter().chain([host, state]).collect()
 }

@@ -148,7 +148,11 @@ async fn tell(
         }
     }
     let ended = how_it_ended(recorded);
-    if let Err(problem) = &ended {
+    // An error that the record has was told with it.
+    let is_error = |e: &Stamped| matches!(e.event, Event::Error { .. });
+    if let Err(problem) = &ended
+        && !recorded.events().iter().any(is_error)
+    {
         let at_ms = recorded.events().last().map_or(0, |last| last.at_ms);
         let event = as_event(problem);
         narrator.retell(Stamped { at_ms, event });

@@ -31,7 +31,12 @@ pub async fn reset(
     let topic = topic.map(deck::topic).transpose()?;
     let outline = Deck::whole()?.outline;
     let known = progress::load(manner)?;
+    // A topic that has no scenario yet has nothing to forget; it must not
+    // stand for all of them.
     let its = topic.and_then(|topic| outline.topic(topic));
+    if topic.is_some() && its.is_none() {
+        return say(&NOTHING, manner);
+    }
     let would = known.clone().forget(its);
     if would.is_nothing() {
         return say(&NOTHING, manner);

@@ -184,7 +184,12 @@ fn of_target(word: &str, entries: &[Entry]) -> Result<Found, Problem> {
         }
         let Ok(all) = Recorded::read(run.record()) else { continue };
         let Some(recorded) = all.only(is_one) else { continue };
-        let is_whole = entries.iter().all(has) && !recorded.breaks_off();
+        // A run may have stopped between two scenarios that it planned.
+        let is_done = |entry: &Entry| {
+            let mut scenes = recorded.scenes();
+            scenes.any(|s| s.target() == entry.target() && s.is_done())
+        };
+        let is_whole = entries.iter().all(is_done) && !recorded.breaks_off();
         let found = Found { recorded, path: Some(run.record()) };
         if is_whole {
             return Ok(found);

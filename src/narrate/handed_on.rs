@@ -26,7 +26,9 @@ pub fn to_hand_on(
 ) -> Result<Vec<Stamped>, Private> {
     let events: Vec<Stamped> = events.into_iter().filter_map(public).collect();
     for (stamped, line) in events.iter().zip(1..) {
-        let told = serde_json::to_string(stamped).unwrap_or_default();
+        let Ok(told) = serde_json::to_string(stamped) else {
+            return Err(Private { line, found: "-".to_owned() });
+        };
         let found = secrets
             .iter()
             .map(String::as_str)

@@ -80,6 +80,11 @@ impl Scene<'_> {
         format!("{}/{}", self.topic, self.scenario)
     }
 
+    /// Whether it ended, or was left out.
+    pub fn is_done(&self) -> bool {
+        self.ended.is_some() || self.is_skipped()
+    }
+
     fn is_skipped(&self) -> bool {
         let skipped = |e: &Stamped| matches!(e.event, Event::Skipped { .. });
         self.events.iter().any(skipped)
@@ -142,10 +147,9 @@ impl Recorded {
     pub fn breaks_off(&self) -> bool {
         let ended =
             |stamped: &Stamped| matches!(stamped.event, Event::RunEnded { .. });
-        let is_done =
-            |scene: Scene<'_>| scene.ended.is_some() || scene.is_skipped();
         // Scenarios that were picked out are whole where each of them is.
-        let picked = !self.seams.is_empty() && self.scenes().all(is_done);
+        let picked =
+            !self.seams.is_empty() && self.scenes().all(|s| s.is_done());
         !picked && !self.events.iter().any(ended)
     }
 

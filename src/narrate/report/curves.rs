@@ -299,7 +299,7 @@ impl<'a> Curves<'a> {
                 } }
                 @if every > 1 {
                     p class="note" { (both(&text! {
-                        en: "every {every}th of {all} samples",
+                        en: "one in {every} of {all} samples",
                         zh: "共 {all} 个采样点，每 {every} 个取一个",
                         every = every, all = samples.len()
                     })) }

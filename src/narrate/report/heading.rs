@@ -156,10 +156,12 @@ pub(super) fn particulars(log: &Log, recorded: bool) -> Markup {
                         zh: "由录像生成"
                     })) }
                 }))
-                (item(&text! {
-                    en: "Record",
-                    zh: "记录"
-                }, html! { code class="path" { (begun.record) } }))
+                @if !begun.record.is_empty() {
+                    (item(&text! {
+                        en: "Record",
+                        zh: "记录"
+                    }, html! { code class="path" { (begun.record) } }))
+                }
             }
         }
         @if begun.is_some_and(|begun| begun.struck_only) {
