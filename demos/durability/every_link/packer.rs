@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     demos::shop::orders::Ran,
-    fault::wire::Wire,
+    fault::wire::{Traffic, Wire},
     lab::{Killed, Lab, RanOut, Strike},
     ledger::{Fact, MessageId, Witness},
     pattern::{
@@ -45,14 +45,20 @@ pub async fn pack(site: &Site, chain: Chain) -> Ran {
     let mut owed = None;
     loop {
         let parcels = open(&site.lab, chain)?;
-        let mut packer = Packer { parcels, site, chain, wire: &wire };
+        let before = wire.traffic();
+        let mut packer =
+            Packer { parcels, site, chain, wire: &wire, before, acks: 0 };
         match consumer.drain(&mut packer).await {
             Ok(()) if came(site, owed) => return Ok(()),
             Ok(()) => {}
             Err(Stopped::Handler(error)) => match error.downcast::<Killed>() {
                 Ok(killed) => {
                     let id = killed.message;
-                    site.struck(killed.strike, id);
+                    // What the broker may not have dealt with is not known to
+                    // be acked, or not: should it come again, it dies again.
+                    if wire.traffic().unfenced == before.unfenced {
+                        site.struck(killed.strike, id);
+                    }
                     let acked = !chain.has(Link::AckAfterCommit);
                     let before = delivered(site, id);
                     owed = (!acked).then(|| (id, before, Instant::now()));
@@ -114,12 +120,16 @@ struct Packer<'a> {
     site: &'a Site,
     chain: Chain,
     wire: &'a Wire,
+    /// What had passed the wire when it began.
+    before: Traffic,
+    /// How many it has acked.
+    acks: u64,
 }
 
 impl Packer<'_> {
     async fn work(&mut self, order: &Delivery) -> Ran {
         if !self.chain.has(Link::AckAfterCommit) {
-            order.ack().await?;
+            self.ack(order).await?;
         }
         if self.chain.meets(&self.site.lab, Strike::Poison, order.id) {
             self.site.struck(Strike::Poison, order.id);
@@ -131,8 +141,26 @@ impl Packer<'_> {
         }
         self.pack(order.id)?;
         if self.chain.has(Link::AckAfterCommit) {
-            order.ack().await?;
+            self.ack(order).await?;
         }
+        Ok(())
+    }
+
+    async fn ack(&mut self, order: &Delivery) -> Ran {
+        order.ack().await?;
+        self.acks += 1;
+        Ok(())
+    }
+
+    /// Dead: nothing more leaves this process. What it has acked has left it:
+    /// an ack still on its way would be lost with the connection.
+    async fn die(&mut self) -> Ran {
+        let what = text! { en: "its acks to be passed on", zh: "ack 已送出" };
+        let all = self.before.consumer_acks + self.acks;
+        let wire = self.wire;
+        let passed = || async { Ok(wire.traffic().consumer_acks >= all) };
+        self.site.lab.wait_until(what, SOON, passed).await?;
+        self.wire.cut().await;
         Ok(())
     }
 
@@ -176,9 +204,8 @@ impl Handle for Packer<'_> {
     fn handle<'b>(&'b mut self, order: &'b Delivery) -> BoxFuture<'b, Ran> {
         Box::pin(async move {
             match self.work(order).await {
-                // Dead: nothing more leaves this process.
                 Err(error) if error.is::<Killed>() => {
-                    self.wire.cut().await;
+                    self.die().await?;
                     Err(error)
                 }
                 // The consumer sees it too, and opens another.

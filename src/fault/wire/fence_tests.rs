@@ -35,11 +35,22 @@ fn a_fence_that_is_not_answered_did_not_hold() {
     let mut link = Link::armed(&[("a", CutBeforePublish)]);
     link.publish(1, "a");
     link.session.fence().unwrap_or_default();
-    let reports = link.finish();
+    link.session.finish();
+    let Book { traffic, reports } = link.session.take_book(true);
     assert!(
         matches!(&reports[..], [Report::Strike { fenced: false, .. }]),
         "{reports:?}"
     );
+    assert_eq!(traffic.unfenced, 1);
+}
+
+#[test]
+fn a_fence_that_is_answered_held() {
+    let mut link = Link::new();
+    link.session.begin_cut(false);
+    link.fence();
+    link.session.finish();
+    assert_eq!(link.session.take_book(true).traffic.unfenced, 0);
 }
 
 #[test]

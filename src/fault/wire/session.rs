@@ -258,6 +258,8 @@ impl Session {
         let held =
             self.phase == Phase::Over && !self.blind && fence == Fence::Held;
         let fenced = held || self.tracker.closed_cleanly();
+        let cut = self.phase != Phase::Open;
+        self.book.traffic.unfenced += u64::from(cut && !fenced);
         self.tracker.finish(fenced, &mut self.book);
     }
 
