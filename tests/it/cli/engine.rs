@@ -1,8 +1,9 @@
-//! Docker engines that are none: sockets of a trial's own.
+//! Docker engines that are none, or not quite: sockets of a trial's own.
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Read, Write},
+    net::Shutdown,
     os::unix::{
         fs::PermissionsExt,
         net::{UnixListener, UnixStream},
@@ -37,6 +38,15 @@ impl Engine {
     /// Answers, has no image, and waits for a registry for ever.
     pub fn with_a_registry_that_hangs() -> Self {
         Self::listening(|call| answer(call, None))
+    }
+
+    /// The one that runs here, but for one thing: no container may change its
+    /// network. A capability that is asked for is another one on its way.
+    pub fn without_net_admin() -> Self {
+        Self::listening(|call| {
+            // A caller that is gone needs no answer.
+            let _ = relay(call);
+        })
     }
 
     /// A socket that nobody may open (but root).
@@ -116,4 +126,55 @@ fn answer(mut call: UnixStream, pull: Option<&str>) {
          Content-Type: application/json\r\nContent-Length: {length}\r\n\
          Connection: close\r\n\r\n{body}"
     );
+}
+
+const ASKED: &[u8] = b"NET_ADMIN";
+/// As long, and of no use to change a network.
+const GRANTED: &[u8] = b"IPC_OWNER";
+const _: () = assert!(ASKED.len() == GRANTED.len());
+
+/// Hands a call on to the engine that runs here, and its answer back.
+fn relay(call: UnixStream) -> io::Result<()> {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    let socket = host.strip_prefix("unix://").unwrap_or(HERE);
+    let engine = UnixStream::connect(socket)?;
+    let (mut answer, mut caller) = (engine.try_clone()?, call.try_clone()?);
+    let back = thread::spawn(move || {
+        let _ = io::copy(&mut answer, &mut caller);
+        let _ = caller.shutdown(Shutdown::Write);
+    });
+    hand_on(&call, &engine)?;
+    engine.shutdown(Shutdown::Write)?;
+    let _ = back.join();
+    Ok(())
+}
+
+const HERE: &str = "/var/run/docker.sock";
+
+fn hand_on(mut from: &UnixStream, mut to: &UnixStream) -> io::Result<()> {
+    let mut held = Vec::new();
+    let mut read = [0; 16_384];
+    loop {
+        let many = from.read(&mut read)?;
+        held.extend_from_slice(&read[..many]);
+        while let Some(at) = find(&held, ASKED) {
+            held[at..at + ASKED.len()].copy_from_slice(GRANTED);
+        }
+        let rest = if many == 0 { 0 } else { begun(&held, ASKED) };
+        let ready = held.len() - rest;
+        to.write_all(&held[..ready])?;
+        held.drain(..ready);
+        if many == 0 {
+            return Ok(());
+        }
+    }
+}
+
+fn find(all: &[u8], one: &[u8]) -> Option<usize> {
+    all.windows(one.len()).position(|window| window == one)
+}
+
+/// How many octets at the end may be the beginning of this.
+fn begun(all: &[u8], one: &[u8]) -> usize {
+    (1..one.len()).rev().find(|n| all.ends_with(&one[..*n])).unwrap_or(0)
 }

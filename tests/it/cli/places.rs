@@ -22,7 +22,7 @@ fn demo() -> Asked {
 }
 
 pub fn trials() -> Vec<Trial> {
-    [docker(), images(), state(), full_disks(), languages()]
+    [docker(), powerless(), images(), state(), full_disks(), languages()]
         .into_iter()
         .flatten()
         .collect()
@@ -121,6 +121,32 @@ fn docker() -> Vec<Trial> {
         false => cannot(name, "setpriv"),
     });
     trials
+}
+
+/// An engine that grants no container the right to change its network: the
+/// balancers want it for the address, a partition for what it cuts.
+fn powerless() -> Vec<Trial> {
+    let balanced = "demo mirrored-ha/one-balancer --no-predict";
+    let parted = "demo mirrored-ha/cut-off --no-predict";
+    let is_told = |words, language| {
+        let engine = Engine::without_net_admin();
+        Asked::to(words)
+            .exits(3)
+            .within(150)
+            .with("DOCKER_HOST", engine.host())
+            .with("LANG", language)
+            .while_there_is(engine)
+    };
+    vec![
+        is_told(balanced, "C.UTF-8")
+            .says_on_stderr("a container may not change its own network: ")
+            .and("  help: this wants an engine that grants NET_ADMIN (a")
+            .named("balancers_on_an_engine_that_grants_no_net_admin"),
+        is_told(parted, "zh_CN.UTF-8")
+            .says_on_stderr("错误: 容器无权修改自己的网络：")
+            .and("  办法: 需要能授予 NET_ADMIN 的 Docker 引擎")
+            .named("a_partition_on_an_engine_that_grants_no_net_admin"),
+    ]
 }
 
 fn images() -> Vec<Trial> {
