@@ -23,6 +23,7 @@ mod meanwhile;
 mod migration;
 mod nodes;
 mod one_balancer;
+mod pause_minority;
 mod quorum_failover;
 mod rebalance;
 mod shutdown;
@@ -50,6 +51,7 @@ pub const TOPIC: Topic = Topic {
         &shutdown::SHUTDOWN,
         &last_copy::LAST_COPY,
         &split_brain::SPLIT_BRAIN,
+        &pause_minority::PAUSE_MINORITY,
         &copies::COPIES,
         &slow_mirror::SLOW_MIRROR,
         &quorum_failover::QUORUM_FAILOVER,

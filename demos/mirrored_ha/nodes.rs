@@ -336,7 +336,7 @@ pub fn gone() -> Text {
 }
 
 /// A connection to a node, within a client's patience.
-pub(super) async fn connect(uri: &str) -> anyhow::Result<Connection> {
+pub async fn connect(uri: &str) -> anyhow::Result<Connection> {
     let how = ConnectionProperties::default();
     Ok(timeout(PATIENCE, Connection::connect(uri, how)).await??)
 }

@@ -8,8 +8,8 @@
 //! clients; on 3.10 it was seen to take five seconds, or more than a minute.
 //!
 //! `pause_minority` stops the side that is no majority, once it has seen the
-//! others go down. It is not tried here. A quorum queue needs no such setting:
-//! without a majority nobody leads. On 4.3 there is none any more: metadata
+//! others go down (see [`pause-minority`](super::pause_minority)). A quorum
+//! queue needs no such setting: without a majority nobody leads. On 4.3 there is none any more: metadata
 //! are in Raft too (Khepri), and the setting is taken and does nothing.
 //!
 //! Source: RabbitMQ 3.13 documentation, "Clustering and Network Partitions",
@@ -21,10 +21,10 @@ mod script;
 
 use serde_json::json;
 
-use self::script::{Sides, cut_apart};
+use self::script::{ALONE, MAJORITY, Sides, cut_apart};
 use super::{
     meanwhile::every_order_once,
-    nodes::{Kind, Nodes},
+    nodes::{Kind, Node, Nodes},
 };
 use crate::{
     demos::shop::orders::Ran,
@@ -73,19 +73,27 @@ pub static SPLIT_BRAIN: Scenario = Scenario {
         cluster: Some(ClusterOf::Three),
         fewest: 10,
         most: 2_000,
-        seconds: 60,
+        seconds: 80,
         ..Needs::BROKER
     },
     strikes: &[Strike::Parted],
     hits: Hits::Once,
     tried: super::MIRRORED,
-    ways: Ways::Pair {
+    ways: Ways::Three {
         naive: way!(
             mirrored,
             one_side_is_lost,
             text! {
-                en: "a mirrored queue; then one side is restarted",
-                zh: "镜像队列；恢复后重启其中一边"
+                en: "mirrored, n1 leads; then n2 and n3 are restarted",
+                zh: "镜像队列，主在 n1；恢复后重启 n2 和 n3"
+            },
+        ),
+        halfway: way!(
+            led_by_the_majority,
+            one_side_is_lost,
+            text! {
+                en: "the same, and the side of two has the leader",
+                zh: "同上，但主在两个节点的那一边"
             },
         ),
         fixed: way!(
@@ -132,18 +140,27 @@ pub static SPLIT_BRAIN: Scenario = Scenario {
 
 /// Both sides go on.
 async fn mirrored(lab: Lab) -> Ran {
-    let nodes = Nodes::of(&lab)?;
-    nodes.declare(Kind::Classic, script::ALONE).await?;
+    led_by(&lab, ALONE).await
+}
+
+/// Both sides go on: the one that had a mirror makes it the leader.
+async fn led_by_the_majority(lab: Lab) -> Ran {
+    led_by(&lab, MAJORITY[0]).await
+}
+
+async fn led_by(lab: &Lab, leader: Node) -> Ran {
+    let nodes = Nodes::of(lab)?;
+    nodes.declare(Kind::Classic, leader).await?;
     let all = json!({ "ha-mode": "all", "ha-sync-mode": "automatic" });
-    nodes.mirror(all, 2).await?;
-    cut_apart(&lab, &nodes).await
+    nodes.mirror(all, MAJORITY.len()).await?;
+    cut_apart(lab, &nodes, leader).await
 }
 
 /// Whoever has no majority behind it confirms nothing.
 async fn quorum(lab: Lab) -> Ran {
     let nodes = Nodes::of(&lab)?;
-    nodes.declare(Kind::Quorum(3), script::ALONE).await?;
-    cut_apart(&lab, &nodes).await
+    nodes.declare(Kind::Quorum(3), ALONE).await?;
+    cut_apart(&lab, &nodes, ALONE).await
 }
 
 /// One in so many may have found a way to the side that stays: one of 25 was

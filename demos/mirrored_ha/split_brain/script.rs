@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use super::super::nodes::{Nodes, served_within};
+use futures::future::try_join_all;
+
+use super::super::nodes::{Node, Nodes, served_within};
 use crate::{
     demos::shop::orders::Ran,
     event::Unit,
@@ -14,9 +16,10 @@ use crate::{
     text::Text,
 };
 
-/// The node that is cut off; it leads the queue.
-pub const ALONE: usize = 0;
-const MAJORITY: [usize; 2] = [1, 2];
+/// The node that is cut off.
+pub const ALONE: Node = 0;
+/// The others.
+pub const MAJORITY: [Node; 2] = [1, 2];
 /// How long an election may take on the side that has a majority.
 const ELECTED: Duration = Duration::from_secs(30);
 /// A node that confirms alone does so at once, on a busy machine too.
@@ -57,22 +60,23 @@ impl Sides {
 }
 
 /// Orders are published before the cut, then on each side, and what was not
-/// confirmed is sent again when the network is back.
-pub async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
+/// confirmed is sent again when the network is back. Before the cut this node
+/// leads.
+pub async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>, leader: Node) -> Ran {
     let sides = Sides::of(lab.count());
     let mut orders: Vec<_> = lab.messages().collect();
     let mut last = |n: u32| orders.split_off(orders.len() - n as usize);
     let (majority, alone) = (last(sides.majority), last(sides.alone));
-    nodes.publish(&[ALONE], orders).await?;
+    nodes.publish(&[leader], orders).await?;
     lab.step(
         text! { en: "publish", zh: "发布" },
         text! {
-            en: "{n} orders through n1, all confirmed",
-            zh: "经 n1 发布 {n} 个订单，全部确认",
-            n = lab.sums().confirmed
+            en: "{n} orders through n{at}, all confirmed",
+            zh: "经 n{at} 发布 {n} 个订单，全部确认",
+            n = lab.sums().confirmed, at = leader + 1
         },
     );
-    nodes.draw(ALONE, &[]).await?;
+    nodes.draw(leader, &[]).await?;
     if !lab.is_armed(Strike::Parted) {
         return Ok(());
     }
@@ -83,6 +87,9 @@ pub async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
     // waits on that connection would arrive there when the network is back.
     for node in MAJORITY {
         nodes.until_led_by(node, &MAJORITY).await?;
+    }
+    if leader != ALONE {
+        nodes.until_led_by(ALONE, &[ALONE]).await?;
     }
     lab.struck_once(Strike::Parted);
     let taken = |side: Vec<MessageId>| -> Vec<Outgoing> {
@@ -129,9 +136,7 @@ async fn restart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
     for node in MAJORITY {
         nodes.kill(node).await?;
     }
-    for node in MAJORITY {
-        nodes.start(node).await?;
-    }
+    try_join_all(MAJORITY.map(|node| nodes.start(node))).await?;
     lab.step(
         text! { en: "restart", zh: "重启" },
         text! {
