@@ -140,20 +140,22 @@ pub static SPLIT_BRAIN: Scenario = Scenario {
 
 /// Both sides go on.
 async fn mirrored(lab: Lab) -> Ran {
-    led_by(&lab, ALONE).await
+    let nodes = Nodes::of(&lab)?;
+    mirror_to_all(&nodes, ALONE).await?;
+    cut_apart(&lab, &nodes, ALONE).await
 }
 
 /// Both sides go on: the one that had a mirror makes it the leader.
 async fn led_by_the_majority(lab: Lab) -> Ran {
-    led_by(&lab, MAJORITY[0]).await
+    let nodes = Nodes::of(&lab)?;
+    mirror_to_all(&nodes, MAJORITY[0]).await?;
+    cut_apart(&lab, &nodes, MAJORITY[0]).await
 }
 
-async fn led_by(lab: &Lab, leader: Node) -> Ran {
-    let nodes = Nodes::of(lab)?;
+async fn mirror_to_all(nodes: &Nodes<'_>, leader: Node) -> Ran {
     nodes.declare(Kind::Classic, leader).await?;
     let all = json!({ "ha-mode": "all", "ha-sync-mode": "automatic" });
-    nodes.mirror(all, MAJORITY.len()).await?;
-    cut_apart(lab, &nodes, leader).await
+    nodes.mirror(all, MAJORITY.len()).await
 }
 
 /// Whoever has no majority behind it confirms nothing.
