@@ -5,6 +5,7 @@
 mod asked;
 mod conversation;
 pub mod engine;
+mod picture;
 mod pipes;
 mod places;
 mod read;
@@ -23,6 +24,7 @@ pub fn trials() -> Vec<Trial> {
         wrong::trials(),
         places::trials(),
         report::trials(),
+        picture::trials(),
         pipes::trials(),
         terminal::trials(),
         right::trials(),
