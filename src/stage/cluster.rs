@@ -52,8 +52,6 @@ pub const STATISTICS: Duration = Duration::from_millis(500);
 const WHOLE_FOR: Duration = Duration::from_secs(1);
 /// A partition that is older than this does not heal by itself.
 const PARTED_FOR: Duration = Duration::from_secs(8);
-/// A node starts a new vhost within some 50 ms.
-const STARTED_BY_ITSELF: Duration = Duration::from_secs(1);
 const ASKED_EVERY: Duration = Duration::from_millis(50);
 
 impl Cluster {
@@ -149,29 +147,17 @@ impl Cluster {
 
     /// Makes a vhost and waits until every node runs it.
     ///
-    /// A node that is at the very end of its boot may miss a new vhost: it
-    /// answers AMQP and counts as running, and the broker waits in vain for it
-    /// to start the vhost (seen on 3.10: for more than 10 s). It does when it
-    /// is told to.
+    /// A node that is at the very end of its boot may miss it
+    /// ([`Management::start_where_missed`]).
     ///
     /// # Errors
     /// What the management API says, if a node does not run it in time.
     pub async fn make_vhost(&self, vhost: &str) -> Result<(), Problem> {
         let Some(first) = self.nodes.first() else { return Ok(()) };
         let management = &first.management;
-        let tell = async {
-            loop {
-                sleep(STARTED_BY_ITSELF).await;
-                // Before it is made there is nothing to start.
-                let without = management.without_vhost(vhost).await;
-                for node in without.unwrap_or_default() {
-                    let _ = management.start_vhost(vhost, &node).await;
-                }
-            }
-        };
         tokio::select! {
             made = management.make_vhost(vhost) => made,
-            () = tell => Ok(()),
+            () = management.start_where_missed(vhost) => Ok(()),
         }
     }
 

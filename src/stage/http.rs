@@ -11,6 +11,9 @@ use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{problem::Problem, text};
 
+/// A node starts a new vhost within some 50 ms.
+const STARTED_BY_ITSELF: Duration = Duration::from_secs(1);
+
 /// A broker's management API with a login.
 #[derive(Clone)]
 pub struct Management {
@@ -111,6 +114,23 @@ impl Management {
         blocking(move || request.send_empty().map(drop))
             .await
             .map_err(|e| refused(&e))
+    }
+
+    /// Starts a vhost wherever it does not run, again and again; never ends.
+    ///
+    /// A node that is at the very end of its boot may miss a new vhost: it
+    /// answers AMQP and counts as running, and the broker waits in vain for it
+    /// to start the vhost (seen on 3.10: for more than 10 s). It does when it
+    /// is told to.
+    pub async fn start_where_missed(&self, vhost: &str) {
+        loop {
+            sleep(STARTED_BY_ITSELF).await;
+            // Before it is made there is nothing to start.
+            let without = self.without_vhost(vhost).await;
+            for node in without.unwrap_or_default() {
+                let _ = self.start_vhost(vhost, &node).await;
+            }
+        }
     }
 
     /// Removes a vhost with all that is in it.
