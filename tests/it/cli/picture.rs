@@ -87,7 +87,7 @@ fn teeth(language: &str, _: &str) -> Result<(), String> {
     for (from, to) in [
         (">40</tspan>", ">39</tspan>"),
         ("✓", "✗"),
-        ("<tspan x=\"10.0\"", "<tspan x=\"18.4\""),
+        ("x=\"35.2\"", "x=\"43.6\""),
         ("</text>", ""),
         ("</svg>", ""),
     ] {
