@@ -160,16 +160,9 @@ impl Store {
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
-                // Where a file system knows no locks, the new file still
-                // takes the old one's place as a whole.
-                Err(TryLockError::Error(error))
-                    if error.kind() == io::ErrorKind::Unsupported =>
-                {
-                    return Ok(file);
-                }
-                Err(TryLockError::Error(error)) => {
-                    return Err(self.cannot_write(&error));
-                }
+                // Where a file system knows no locks (some NFS), the new file
+                // still takes the old one's place as a whole.
+                Err(TryLockError::Error(_)) => return Ok(file),
                 Err(TryLockError::WouldBlock)
                     if began.elapsed() > self.patience =>
                 {

@@ -75,9 +75,7 @@ pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
             "all"
         }
         .to_owned(),
-        started: Some(
-            humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-        ),
+        started: Some(state::utc(SystemTime::now())),
         recorded: false,
     });
     let told = narrator.clone();

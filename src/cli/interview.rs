@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     book::{
-        Moment, Store,
+        Moment, Progress, Store,
         interview::{Candidate, Course, Move, order},
         questions::Level,
     },
@@ -42,7 +42,8 @@ pub struct Interview {
         allow_negative_numbers = true, value_parser = minutes
     )]
     pub minutes: u64,
-    /// The seed that draws the questions; by default another each time.
+    /// The seed that draws the questions: the same ones again, whatever was
+    /// answered since; by default others each time.
     #[arg(long, value_name = "S", value_parser = super::seed)]
     pub seed: Option<u64>,
 }
@@ -79,6 +80,8 @@ pub async fn interview(
     let seed =
         asked.seed.unwrap_or_else(|| rand::rng().random_range(0..10_000));
     let mut dice = StdRng::seed_from_u64(seed);
+    // Who names a seed wants the same interview, whatever was asked since.
+    let known = if asked.seed.is_some() { Progress::default() } else { known };
     let drawn = order(deck.candidates(&topics), &known, &mut dice);
     let limit = Duration::from_secs(asked.minutes * 60);
     let left = study::at_desk(manner, move |desk| {

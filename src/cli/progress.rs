@@ -8,6 +8,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 use super::{Manner, state};
 use crate::{
     book::{Moment, Progress, Store, store::Kept},
@@ -75,7 +77,7 @@ impl Notes {
     }
 
     fn keep(&self, change: impl FnOnce(&mut Progress)) {
-        let wrong = match store().update(change) {
+        let wrong = match aside(|| store().update(change)) {
             Ok(Kept { notice: None, .. }) => return,
             Ok(Kept { notice: Some(notice), .. }) => (notice, Vec::new()),
             Err(problem) => (problem.error, problem.help),
@@ -91,6 +93,15 @@ impl Notes {
         if let Some((wrong, help)) = wrong.as_ref() {
             warn(wrong, help, manner);
         }
+    }
+}
+
+/// Does what may wait for a lock where no task waits behind it.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
+    match flavor {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 

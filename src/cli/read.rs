@@ -55,14 +55,7 @@ pub fn read(topic: Option<&str>, manner: Manner) -> Result<Ended, Problem> {
 
 /// The chapter that is named: by its topic, its number or its directory.
 fn find(typed: &str) -> Result<&'static Chapter, Problem> {
-    let number = |chapter: &&Chapter| {
-        let number = chapter.directory.split('-').next().unwrap_or_default();
-        typed == chapter.directory
-            || typed.trim_start_matches('0') == number.trim_start_matches('0')
-    };
-    if let Some(found) =
-        Chapter::about(typed).or_else(|| CHAPTERS.iter().find(number))
-    {
+    if let Some(found) = Chapter::named(typed) {
         return Ok(found);
     }
     let problem = Problem::usage(text! {

@@ -45,9 +45,7 @@ impl Kept {
         let written = written.or_else(|_| about.modified()).ok()?;
         let head = head(&record);
         let began = head.as_ref().and_then(|head| head.started.clone());
-        let when = began.unwrap_or_else(|| {
-            humantime::format_rfc3339_seconds(written).to_string()
-        });
+        let when = began.unwrap_or_else(|| state::utc(written));
         let id = home.file_name()?.to_string_lossy().into_owned();
         Some(Self { id, home, head, when })
     }

@@ -4,6 +4,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use etcetera::BaseStrategy;
@@ -87,8 +88,22 @@ pub fn root() -> PathBuf {
         Ok(base) => {
             base.state_dir().unwrap_or_else(|| base.data_dir()).join("rmq-lab")
         }
-        Err(_) => std::env::temp_dir().join("rmq-lab"),
+        Err(_) => homeless(),
     }
+}
+
+/// Where no home is known. Of this user alone: others write there, too.
+fn homeless() -> PathBuf {
+    let user = rustix::process::getuid().as_raw();
+    std::env::temp_dir().join(format!("rmq-lab-{user}"))
+}
+
+/// A time in UTC, to the second. One that no calendar of four digits has, as a
+/// broken clock or file system may give, is the nearest that it has.
+pub fn utc(at: SystemTime) -> String {
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default().min(LAST);
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
 }
 
 /// Where the runs' directories are.
@@ -122,7 +137,7 @@ pub fn progress_file() -> PathBuf {
         let base = etcetera::choose_base_strategy().ok()?;
         Some(base.data_dir().join("rmq-lab"))
     });
-    let home = home.unwrap_or_else(|| std::env::temp_dir().join("rmq-lab"));
+    let home = home.unwrap_or_else(homeless);
     home.join("progress.json")
 }
 
@@ -208,6 +223,15 @@ mod tests {
             .collect();
         left.sort();
         Ok(left)
+    }
+
+    #[test]
+    fn a_time_that_no_calendar_has_is_told_all_the_same() {
+        let day = Duration::from_secs(86_400);
+        assert_eq!(utc(UNIX_EPOCH + day), "1970-01-02T00:00:00Z");
+        assert_eq!(utc(UNIX_EPOCH - day), "1970-01-01T00:00:00Z");
+        let late = UNIX_EPOCH + day * 365 * 9_000;
+        assert_eq!(utc(late), "9999-12-31T23:59:59Z");
     }
 
     #[test]

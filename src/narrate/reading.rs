@@ -83,6 +83,8 @@ pub struct Events {
     lines: Box<dyn BufRead>,
     /// The number of the line that was read last.
     line: usize,
+    /// How much was read so far, decompressed.
+    octets: u64,
     over: bool,
 }
 
@@ -109,7 +111,7 @@ impl Events {
             true => Box::new(BufReader::new(MultiGzDecoder::new(bytes))),
             false => Box::new(bytes),
         };
-        Ok(Self { lines, line: 0, over: false })
+        Ok(Self { lines, line: 0, octets: 0, over: false })
     }
 
     /// The next line, without what is longer than any event.
@@ -128,6 +130,11 @@ impl Events {
             Err(error) => return Err(Unreadable::Io(error)),
         }
         self.line += 1;
+        self.octets += line.len() as u64;
+        if self.octets > MOST {
+            let said = "more than a record can hold".to_owned();
+            return Err(Unreadable::Damaged(self.line, said));
+        }
         let whole = line.last() == Some(&b'\n');
         if !whole && line.len() as u64 >= LONGEST {
             let said = "longer than any".to_owned();
@@ -142,7 +149,7 @@ impl Events {
             }
         }
         match serde_json::from_slice(&line) {
-            Ok(event) => Ok(Some(event)),
+            Ok(event) => Ok(Some(in_time(event))),
             Err(_) if !whole => Ok(None),
             Err(error) => {
                 // The line is the record's, not that of its JSON.
@@ -152,6 +159,12 @@ impl Events {
             }
         }
     }
+}
+
+/// No run takes a century; one that says so is not to break a sum.
+fn in_time(event: Stamped) -> Stamped {
+    const CENTURY_MS: u64 = 100 * 366 * 86_400_000;
+    Stamped { at_ms: event.at_ms.min(CENTURY_MS), ..event }
 }
 
 impl Iterator for Events {
@@ -178,6 +191,9 @@ impl fmt::Debug for Events {
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// No event is that long: a file without line ends is no record.
 const LONGEST: u64 = 4 * 1024 * 1024;
+/// Ten times what all records together may have that are kept: nobody reads more,
+/// whatever a few compressed octets may become.
+const MOST: u64 = 2 << 30;
 
 /// What every first line had and will have, whatever else is in it.
 #[derive(Deserialize)]

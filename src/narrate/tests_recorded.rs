@@ -89,6 +89,19 @@ fn a_line_that_is_no_event_is_named() {
 }
 
 #[test]
+fn a_time_that_no_run_takes_breaks_no_sum() {
+    let mut events = sample::single(20);
+    for event in &mut events {
+        event.at_ms = u64::MAX;
+    }
+    let recorded = recorded(&events);
+    let all: u128 =
+        recorded.events().iter().map(|e| u128::from(e.at_ms)).sum();
+    assert!(all < u128::from(u64::MAX), "{all}");
+    told(recorded.events(), Lang::En, false);
+}
+
+#[test]
 fn what_is_no_record_says_so() {
     for stranger in ["hello\n", "{}\n", "{\"at_ms\":1,\"event\":\"waited\"}\n"]
     {

@@ -133,7 +133,7 @@ pub fn runnable(question: &Question) -> Vec<String> {
 /// # Errors
 /// A usage [`Problem`], with the nearest name.
 pub fn topic(typed: &str) -> Result<&'static str, Problem> {
-    if let Some(chapter) = Chapter::about(typed) {
+    if let Some(chapter) = Chapter::named(typed) {
         return Ok(chapter.topic);
     }
     let problem = Problem::usage(text! {

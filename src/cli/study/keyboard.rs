@@ -6,9 +6,12 @@
 
 use std::{collections::VecDeque, io};
 
-use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr,
-    tcsetattr,
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    termios::{
+        LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr,
+        tcsetattr,
+    },
 };
 
 use crate::{
@@ -101,14 +104,21 @@ impl Keys for Keyboard {
             if let Some(key) = self.pending.pop_front() {
                 return key;
             }
-            let mut bytes = [0; 256];
-            let read = rustix::io::retry_on_intr(|| {
-                rustix::io::read(io::stdin(), &mut bytes)
-            });
-            match read {
-                Ok(read @ 1..) => self.pending.extend(keys_of(&bytes[..read])),
-                Ok(0) | Err(_) => return Key::End,
+            let mut bytes = Vec::with_capacity(256);
+            while bytes.is_empty() || (is_begun(&bytes) && more_comes()) {
+                let mut some = [0; 256];
+                let read = rustix::io::retry_on_intr(|| {
+                    rustix::io::read(io::stdin(), &mut some)
+                });
+                match read {
+                    Ok(read @ 1..) => bytes.extend_from_slice(&some[..read]),
+                    Ok(0) | Err(_) => break,
+                }
             }
+            if bytes.is_empty() {
+                return Key::End;
+            }
+            self.pending.extend(keys_of(&bytes));
         }
     }
 
@@ -116,6 +126,27 @@ impl Keys for Keyboard {
         // An end is not forgotten.
         self.pending.retain(|key| *key == Key::End);
     }
+}
+
+/// Whether the last of these keys may have been cut in two: an arrow is an
+/// escape and two characters, and a slow line may bring them one by one.
+fn is_begun(bytes: &[u8]) -> bool {
+    let Some(at) = bytes.iter().rposition(|byte| *byte == 0x1b) else {
+        return false;
+    };
+    match &bytes[at + 1..] {
+        [] | [b'O'] => true,
+        [b'[', rest @ ..] => !rest.iter().any(|c| matches!(c, b'@'..=b'~')),
+        _ => false,
+    }
+}
+
+/// Whether the terminal has more to say within the time that one key takes.
+fn more_comes() -> bool {
+    const ONE_KEY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+    let stdin = io::stdin();
+    let mut asked = [PollFd::new(&stdin, PollFlags::IN)];
+    poll(&mut asked, Some(&ONE_KEY)).is_ok_and(|ready| ready > 0)
 }
 
 /// The keys that such bytes stand for.
@@ -171,6 +202,16 @@ mod tests {
         assert_eq!(keys_of(b"\x1b[1;5Cq"), [Key::Other, Key::Char('q')]);
         assert_eq!(keys_of(b"\x1bOP\x1bx\t"), [Key::Other; 3]);
         assert_eq!(keys_of(b"\x1b"), [Key::Escape]);
+    }
+
+    #[test]
+    fn a_key_that_came_in_part_is_waited_for() {
+        for part in [&b"\x1b"[..], b"q\x1b", b"\x1b[", b"\x1bO", b"\x1b[1;5"] {
+            assert!(is_begun(part), "{part:?}");
+        }
+        for whole in [&b"q"[..], b"\x1b[A", b"\x1bOP", b"\x1bx", b"\x1b[Aq"] {
+            assert!(!is_begun(whole), "{whole:?}");
+        }
     }
 
     #[test]
