@@ -381,7 +381,18 @@ impl Engine {
         &self,
         work: impl Future<Output = Result<T, Problem>> + Send + 'static,
     ) -> Result<T, Problem> {
-        self.0.making.spawn(work).await.map_err(|e| failed(&e))?
+        // Whoever has not noticed yet that all is being removed makes nothing
+        // more: it would be left behind. Counted first, then asked, so that
+        // the removal either waits for this or is seen here.
+        let counted = self.0.making.token();
+        if self.0.making.is_closed() {
+            return Err(Problem::environment(text! {
+                en: "the run is over", zh: "这次运行已经结束"
+            }));
+        }
+        let made = self.0.making.spawn(work);
+        drop(counted);
+        made.await.map_err(|e| failed(&e))?
     }
 }
 
