@@ -95,8 +95,7 @@ fn a_time_that_no_run_takes_breaks_no_sum() {
         event.at_ms = u64::MAX;
     }
     let recorded = recorded(&events);
-    let all: u128 =
-        recorded.events().iter().map(|e| u128::from(e.at_ms)).sum();
+    let all: u128 = recorded.events().iter().map(|e| u128::from(e.at_ms)).sum();
     assert!(all < u128::from(u64::MAX), "{all}");
     told(recorded.events(), Lang::En, false);
 }

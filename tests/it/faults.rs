@@ -29,6 +29,10 @@ pub fn trials() -> Vec<Trial> {
             "fault::a_port_that_somebody_was_quicker_to_take_is_chosen_anew",
             a_taken_port_is_chosen_anew,
         ),
+        on_an_engine(
+            "fault::nothing_is_made_once_all_is_removed",
+            nothing_is_made_once_all_is_removed,
+        ),
     ]
 }
 
@@ -50,6 +54,20 @@ pub fn on_an_engine(
             }
         })
     })
+}
+
+/// A task that has not noticed that it is over must leave nothing behind.
+async fn nothing_is_made_once_all_is_removed(
+    engine: &Engine,
+) -> Result<(), Failed> {
+    let wanted =
+        Wanted { broker: BrokerChoice::Four, redis: false, mail: false };
+    expect("nothing is left", engine.tear_down().await == 0)?;
+    match Stage::up(engine, &wanted, &|_| {}).await {
+        Ok(_) => Err("a stage after the end".into()),
+        Err(problem) if problem.error.en == "the run is over" => Ok(()),
+        Err(problem) => Err(told(problem)),
+    }
 }
 
 const SOON: Duration = Duration::from_secs(1);
