@@ -15,7 +15,7 @@ use crate::{
     demos::TOPICS,
     lab::{Topic, catalogue},
     narrate::{Detail, Ink, Style, painted, wrapped},
-    problem::{Exit, Problem},
+    problem::{Exit, Problem, did_you_mean, nearest},
     text,
     text::{Lang, Text},
 };
@@ -75,9 +75,8 @@ fn find(typed: &str) -> Result<&'static Chapter, Problem> {
         .map(|entry| entry.topic.id.to_owned());
     let own = Chapter::about(before).map(|chapter| chapter.topic.to_owned());
     let topics = CHAPTERS.iter().map(|chapter| chapter.topic);
-    let nearest =
-        own.or(of_scenario).or_else(|| catalogue::nearest(before, topics));
-    Err(problem.help(nearest.map_or(LIST, catalogue::did_you_mean)))
+    let near = own.or(of_scenario).or_else(|| nearest(before, topics));
+    Err(problem.help(near.map_or(LIST, |near| did_you_mean(&near))))
 }
 
 const LIST: Text = text! {

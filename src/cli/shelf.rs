@@ -12,7 +12,7 @@ use crate::{
     demos::TOPICS,
     lab::catalogue::{self, Entry},
     narrate::{Events, Head, Recorded, Scene, Unreadable},
-    problem::Problem,
+    problem::{Problem, did_you_mean, nearest},
     text,
     text::Text,
 };
@@ -248,21 +248,4 @@ fn cannot_tell(path: &Path, unreadable: &Unreadable) -> Problem {
         Unreadable::Damaged(..) => Problem::environment(told).help(RUNS),
         _ => Problem::usage(told).help(RUNS),
     }
-}
-
-/// The nearest of some names, by the threshold that clap uses for its own.
-pub fn nearest(
-    typed: &str,
-    names: impl IntoIterator<Item = String>,
-) -> Option<String> {
-    let likely = names
-        .into_iter()
-        .map(|name| (strsim::jaro(typed, &name), name))
-        .filter(|(likeness, _)| *likeness > 0.7);
-    likely.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
-}
-
-/// Asks whether that was meant.
-pub fn did_you_mean(name: &str) -> Text {
-    text! { en: "did you mean \"{name}\"?", zh: "是不是 \"{name}\"？", name = name }
 }

@@ -14,7 +14,7 @@ use crate::{
     narrate::{
         Detail, Head, Life, Recorded, STRUCK_ONLY, Scene, trace as lines_of,
     },
-    problem::Problem,
+    problem::{self, Problem, did_you_mean},
     text,
 };
 
@@ -103,8 +103,8 @@ fn recorded(asked: &Trace) -> Result<Recorded, Problem> {
         });
         let targets: Vec<_> =
             found.scenes().map(|scene| scene.target()).collect();
-        match shelf::nearest(scenario, targets.iter().cloned()) {
-            Some(near) => problem.help(shelf::did_you_mean(&near)),
+        match problem::nearest(scenario, targets.iter().cloned()) {
+            Some(near) => problem.help(did_you_mean(&near)),
             None => {
                 let all = targets.join(", ");
                 problem.help(
@@ -180,7 +180,7 @@ fn not_there(
         problem.help.push(STRUCK_ONLY);
     }
     if let Some(near) = nearest(typed, known) {
-        problem.help.push(shelf::did_you_mean(&near.to_string()));
+        problem.help.push(did_you_mean(&near.to_string()));
     }
     let (wrong, struck) = interesting(scenes);
     if !wrong.is_empty() {
@@ -213,7 +213,7 @@ fn nearest(typed: &str, known: &BTreeSet<MessageId>) -> Option<MessageId> {
         typed.rsplit('-').next().and_then(|digits| digits.parse::<u32>().ok());
     let by_letters = || {
         let names = known.iter().map(MessageId::to_string);
-        shelf::nearest(typed, names)?.parse::<MessageId>().ok()
+        problem::nearest(typed, names)?.parse::<MessageId>().ok()
     };
     let Some(number) = number else { return by_letters() };
     let noun = typed.rsplit_once('-').map(|(noun, _)| noun.to_owned());
@@ -222,7 +222,7 @@ fn nearest(typed: &str, known: &BTreeSet<MessageId>) -> Option<MessageId> {
         None => nouns.first().copied()?,
         Some(noun) => {
             let names = nouns.iter().map(|n| n.as_str().to_owned());
-            let near = shelf::nearest(&noun, names)?;
+            let near = problem::nearest(&noun, names)?;
             nouns.into_iter().find(|n| n.as_str() == near)?
         }
     };

@@ -8,7 +8,7 @@ use crate::{
     },
     demos::TOPICS,
     lab::catalogue::{self, Entry},
-    problem::Problem,
+    problem::{Problem, did_you_mean, nearest},
     text,
     text::Text,
 };
@@ -142,10 +142,10 @@ pub fn topic(typed: &str) -> Result<&'static str, Problem> {
     // A scenario is named where its topic is meant.
     let head = typed.split('/').next().unwrap_or_default();
     let names = || CHAPTERS.iter().map(|chapter| chapter.topic);
-    let nearest = names().find(|name| *name == head).map(str::to_owned);
-    let nearest = nearest.or_else(|| catalogue::nearest(head, names()));
-    Err(problem.help(match nearest {
-        Some(name) => catalogue::did_you_mean(name),
+    let near = names().find(|name| *name == head).map(str::to_owned);
+    let near = near.or_else(|| nearest(head, names()));
+    Err(problem.help(match near {
+        Some(name) => did_you_mean(&name),
         None => {
             let names = names().collect::<Vec<_>>().join(", ");
             text! { en: "there are {names}", zh: "可选：{names}", names = names }
