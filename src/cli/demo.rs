@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Demo, Manner,
+    Demo, Manner, names,
     page::{Page, stopped},
     progress::Notes,
     report::PageFile,
@@ -153,7 +153,7 @@ impl Chosen {
             entries.extend(catalogue::entries(TOPICS));
         }
         for target in &asked.targets {
-            for entry in catalogue::find(TOPICS, target)? {
+            for entry in names::entries(target)? {
                 if !entries.iter().any(|e: &Entry| e.target() == entry.target())
                 {
                     entries.push(entry);

@@ -11,10 +11,10 @@ use clap::Args;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
-    Manner, progress,
+    Manner, names, progress,
     study::{
         self, Left, Stop,
-        deck::{self, Deck},
+        deck::Deck,
         desk::{Answer, Choice, Desk},
     },
 };
@@ -62,9 +62,9 @@ pub async fn interview(
     asked: Interview,
     manner: Manner,
 ) -> Result<Exit, Problem> {
-    let topics: Result<Vec<_>, _> =
-        asked.topics.iter().map(|typed| deck::topic(typed)).collect();
-    let topics = topics?;
+    let topics = asked.topics.iter().map(|typed| names::chapter(typed));
+    let topics = topics.map(|found| found.map(|chapter| chapter.topic));
+    let topics = topics.collect::<Result<Vec<_>, _>>()?;
     study::needs_a_terminal(
         "interview",
         text! {

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use super::{
-    Manner, progress,
+    Manner, names, progress,
     study::{
         self, Left,
-        deck::{self, Deck},
+        deck::Deck,
         desk::{Answer, Choice},
     },
     tidy,
@@ -28,7 +28,8 @@ pub async fn reset(
     yes: bool,
     manner: Manner,
 ) -> Result<Exit, Problem> {
-    let topic = topic.map(deck::topic).transpose()?;
+    let topic = topic.map(names::chapter).transpose()?;
+    let topic = topic.map(|chapter| chapter.topic);
     let outline = Deck::whole()?.outline;
     let known = progress::load(manner)?;
     // A topic that has no scenario yet has nothing to forget; it must not

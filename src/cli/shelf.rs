@@ -6,11 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::state;
+use super::{names, state};
 use crate::{
     book::recorded,
     demos::TOPICS,
-    lab::catalogue::{self, Entry},
+    lab::catalogue::Entry,
     narrate::{Events, Head, Recorded, Scene, Unreadable},
     problem::{Problem, did_you_mean, nearest},
     text,
@@ -87,7 +87,7 @@ pub fn find(word: &str) -> Result<Found, Problem> {
     if word == LATEST {
         return latest();
     }
-    let unknown = match catalogue::find(TOPICS, word) {
+    let unknown = match names::entries(word) {
         Ok(entries) => return of_target(word, &entries),
         Err(problem) => problem,
     };
@@ -95,7 +95,8 @@ pub fn find(word: &str) -> Result<Found, Problem> {
         return read(&run.record());
     }
     let path = Path::new(word);
-    let topic = word.split('/').next().unwrap_or_default();
+    let id = names::by_id(word);
+    let topic = id.split('/').next().unwrap_or_default();
     if path.exists() {
         // The directory of a run, as `runs` and a verdict name it.
         let path = match path.is_dir() {

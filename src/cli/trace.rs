@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use super::{Manner, Trace, shelf};
+use super::{Manner, Trace, names, shelf};
 use crate::{
     event::Event,
     ledger::{MessageId, Noun},
@@ -89,9 +89,10 @@ fn as_json(life: &Life, head: &Head) -> String {
 fn recorded(asked: &Trace) -> Result<Recorded, Problem> {
     let word = asked.run.as_deref().or(asked.scenario.as_deref());
     let found = shelf::find(word.unwrap_or(shelf::LATEST))?.recorded;
-    let Some(scenario) = &asked.scenario else { return Ok(found) };
+    let Some(typed) = &asked.scenario else { return Ok(found) };
+    let scenario = &*names::by_id(typed);
     let is_it = |scene: &Scene<'_>| {
-        scene.target() == *scenario
+        scene.target() == scenario
             || scene.topic == scenario
             || scene.scenario == scenario
     };

@@ -35,6 +35,9 @@ fn without_a_terminal() -> Vec<Trial> {
     vec![
         needs("quiz").named("a_quiz_needs_somebody_at_a_terminal"),
         needs("quiz idempotency").named("so_does_a_quiz_about_a_topic"),
+        needs("quiz 3").named("a_quiz_knows_a_chapter_by_its_number"),
+        needs("interview 3 04-durability")
+            .named("an_interview_knows_chapters_by_their_numbers"),
         needs("interview").named("an_interview_needs_somebody_at_a_terminal"),
         refused("quiz idempotancy")
             .says_on_stderr("error: no topic \"idempotancy\"\n")
@@ -62,6 +65,9 @@ fn without_a_terminal() -> Vec<Trial> {
         with_sample("reset --yes")
             .says("forgotten: 1 chapter read, 1 scenario run, 1 answer\n")
             .named("who_says_yes_forgets_all"),
+        with_sample("reset --yes 3")
+            .says("forgotten: 1 chapter read, 1 scenario run, 1 answer\n")
+            .named("a_topic_is_forgotten_by_its_number"),
         with_sample("reset --yes --lang zh durability")
             .says("没有可清除的进度\n")
             .named("a_topic_is_forgotten_alone"),
