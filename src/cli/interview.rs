@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use super::{
     Manner, names, progress,
     study::{
-        self, Left, Stop,
+        self, ANSWERS_ARE_KEPT, Left, Stop,
         deck::Deck,
         desk::{Answer, Choice, Desk},
     },
@@ -81,7 +81,7 @@ pub async fn interview(
     let mut dice = StdRng::seed_from_u64(seed);
     let drawn = order(deck.candidates(&topics), &known, &mut dice);
     let limit = Duration::from_secs(asked.minutes * 60);
-    let left = study::at_desk(manner, move |desk| {
+    let left = study::at_desk(manner, ANSWERS_ARE_KEPT, move |desk| {
         let began = Instant::now();
         let room = Room {
             deck: &deck,

@@ -8,7 +8,7 @@ use clap::Args;
 use super::{
     Manner, names, progress,
     study::{
-        self, Left, Stop,
+        self, ANSWERS_ARE_KEPT, Left, Stop,
         deck::{Deck, Face},
         desk::Desk,
     },
@@ -62,7 +62,7 @@ pub async fn quiz(asked: Quiz, manner: Manner) -> Result<Exit, Problem> {
     let deck = Deck::whole()?;
     let known = progress::load(manner)?;
     let store = progress::store();
-    let left = study::at_desk(manner, move |desk| {
+    let left = study::at_desk(manner, ANSWERS_ARE_KEPT, move |desk| {
         let asking = Asking { deck: &deck, store, topic, now: &Moment::now };
         asking.session(desk, &known, asked.cards)
     });

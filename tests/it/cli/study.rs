@@ -165,9 +165,11 @@ fn not_noted() -> Result<(), Failed> {
 
 fn at_a_terminal() -> Vec<Trial> {
     type Talk = fn(&Path) -> Result<(), String>;
-    let talks: [(&str, Talk); 7] = [
+    let talks: [(&str, Talk); 9] = [
         ("a_quiz_at_a_terminal_takes_single_keys", quiz),
         ("ctrl_c_ends_a_quiz_and_keeps_what_was_answered", ctrl_c),
+        ("ctrl_c_at_the_bare_prompt_speaks_of_no_answers", ctrl_c_alone),
+        ("ctrl_c_in_reset_forgets_nothing", ctrl_c_in_reset),
         ("the_end_of_input_ends_a_quiz", end_of_input),
         ("an_interview_in_chinese_has_a_sheet", interview),
         ("reset_asks_and_believes_a_no", reset),
@@ -222,6 +224,27 @@ fn ctrl_c(state: &Path) -> Result<(), String> {
     match &progress(state)?["cards"]["consumed-twice"]["grade"] {
         grade if grade == &json!(2) => Ok(()),
         grade => Err(format!("graded {grade}")),
+    }
+}
+
+fn ctrl_c_alone(state: &Path) -> Result<(), String> {
+    Conversation::with("", state)?
+        .hears("[q] end ")?
+        .types("\u{3}")?
+        .hears("\n stopped\n")?
+        .ends(130)
+}
+
+fn ctrl_c_in_reset(state: &Path) -> Result<(), String> {
+    let before = progress(state)?;
+    Conversation::with("reset", state)?
+        .hears("[q] end ")?
+        .types("\u{3}")?
+        .hears("\n stopped; nothing was forgotten\n")?
+        .ends(130)?;
+    match progress(state)? == before {
+        true => Ok(()),
+        false => Err("something was forgotten".to_owned()),
     }
 }
 
