@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{SeedableRng, rngs::StdRng};
 
 use super::{
     Manner, names, progress,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     book::{
-        Moment, Store,
+        Moment, Progress, Store,
         interview::{Candidate, Course, Move, order},
         questions::Level,
     },
@@ -42,7 +42,8 @@ pub struct Interview {
         allow_negative_numbers = true, value_parser = minutes
     )]
     pub minutes: u64,
-    /// The seed that draws the questions; by default another each time.
+    /// The seed that draws the questions, the same for every reader; by
+    /// default drawn by what was answered before, another way each time.
     #[arg(long, value_name = "S", value_parser = super::seed)]
     pub seed: Option<u64>,
 }
@@ -75,11 +76,8 @@ pub async fn interview(
     let deck = Deck::whole()?;
     let known = progress::load(manner)?;
     let store = progress::store();
-    // Short enough to be typed again.
-    let seed =
-        asked.seed.unwrap_or_else(|| rand::rng().random_range(0..10_000));
-    let mut dice = StdRng::seed_from_u64(seed);
-    let drawn = order(deck.candidates(&topics), &known, &mut dice);
+    let seed = asked.seed;
+    let drawn = drawn(deck.candidates(&topics), &known, seed);
     let limit = Duration::from_secs(asked.minutes * 60);
     let left = study::at_desk(manner, ANSWERS_ARE_KEPT, move |desk| {
         let began = Instant::now();
@@ -97,6 +95,23 @@ pub async fn interview(
     }
 }
 
+/// The questions in the order of asking. A seed alone fixes it: what was
+/// answered before would make it another one each time.
+fn drawn(
+    candidates: Vec<Candidate>,
+    known: &Progress,
+    seed: Option<u64>,
+) -> Vec<Candidate> {
+    match seed {
+        Some(seed) => order(
+            candidates,
+            &Progress::default(),
+            &mut StdRng::seed_from_u64(seed),
+        ),
+        None => order(candidates, known, &mut rand::rng()),
+    }
+}
+
 /// What an interview needs.
 struct Room<'a> {
     deck: &'a Deck,
@@ -110,16 +125,28 @@ impl Room<'_> {
         &self,
         desk: &mut Desk<'_>,
         mut course: Course,
-        seed: u64,
+        seed: Option<u64>,
     ) -> Result<(), Stop> {
         let minutes = course.minutes_left(Duration::ZERO);
-        desk.say(Ink::Plain, &text! {
-            en: "A mock interview of {minutes} min (--seed {seed}). Answer aloud, \
-                 as if somebody sat across the table; then look, and be honest.",
-            zh: "模拟面试 {minutes} 分钟（--seed {seed}）。先出声答完，再看答案，\
-                 如实打分。",
-            minutes = minutes, seed = seed
-        })?;
+        desk.say(
+            Ink::Plain,
+            &text! {
+                en: "A mock interview of {minutes} min. Answer aloud, as if \
+                     somebody sat across the table; then look, and be honest.",
+                zh: "模拟面试 {minutes} 分钟。先出声答完，再看答案，如实打分。",
+                minutes = minutes
+            },
+        )?;
+        if let Some(seed) = seed {
+            desk.say(
+                Ink::Plain,
+                &text! {
+                    en: "The questions are those of --seed {seed}.",
+                    zh: "题目由 --seed {seed} 抽定。",
+                    seed = seed
+                },
+            )?;
+        }
         let why = loop {
             let next = course.next((self.elapsed)());
             let points = match next {

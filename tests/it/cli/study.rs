@@ -258,7 +258,8 @@ fn end_of_input(state: &Path) -> Result<(), String> {
 
 fn interview(state: &Path) -> Result<(), String> {
     Conversation::with("--lang zh interview durability --seed 3", state)?
-        .hears("模拟面试 20 分钟（--seed 3）")?
+        .hears("模拟面试 20 分钟。")?
+        .hears("题目由 --seed 3 抽定。\n")?
         .hears(" 第 1 题  durability，")?
         .types("\r")?
         .hears("\n 答案    ")?
