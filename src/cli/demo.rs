@@ -26,7 +26,7 @@ use crate::{
         run::{How, Place, Session, heard},
     },
     narrate::{
-        Failure, JsonLines, Narrator, Pace, Record, Report, Terminal, View,
+        Failure, JsonLines, Narrator, Pace, Record, Report, Terminal, View, utc,
     },
     problem::{Exit, Problem},
     stage::{Engine, RunId, Stage, Wanted, reap},
@@ -75,9 +75,7 @@ pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
             "all"
         }
         .to_owned(),
-        started: Some(
-            humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-        ),
+        started: utc(SystemTime::now()),
         recorded: false,
     });
     let told = narrator.clone();

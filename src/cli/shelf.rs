@@ -11,7 +11,7 @@ use crate::{
     book::recorded,
     demos::TOPICS,
     lab::catalogue::Entry,
-    narrate::{Events, Head, Recorded, Scene, Unreadable},
+    narrate::{Events, Head, Recorded, Scene, Unreadable, utc},
     problem::{Problem, did_you_mean, nearest},
     text,
     text::Text,
@@ -29,8 +29,9 @@ pub struct Kept {
     pub home: PathBuf,
     /// What its record says at its beginning, where that can be read.
     pub head: Option<Head>,
-    /// When it began, in UTC; or when something was last written to it.
-    pub when: String,
+    /// When it began, in UTC; or when something was last written to it. None
+    /// where neither is a time.
+    pub when: Option<String>,
 }
 
 impl Kept {
@@ -45,9 +46,7 @@ impl Kept {
         let written = written.or_else(|_| about.modified()).ok()?;
         let head = head(&record);
         let began = head.as_ref().and_then(|head| head.started.clone());
-        let when = began.unwrap_or_else(|| {
-            humantime::format_rfc3339_seconds(written).to_string()
-        });
+        let when = began.or_else(|| utc(written));
         let id = home.file_name()?.to_string_lossy().into_owned();
         Some(Self { id, home, head, when })
     }
