@@ -7,6 +7,7 @@ pub mod hand_on;
 pub mod hint;
 pub mod interview;
 pub mod list;
+pub mod names;
 pub mod orientation;
 mod page;
 pub mod pager;
@@ -48,7 +49,7 @@ use crate::{
 /// breaks under a named fault, and a fixed way that survives it. Everything
 /// runs in containers that the lab starts and removes.
 #[derive(Debug, Parser)]
-#[command(name = "rmq-lab", version, max_term_width = 80, after_help = EXIT_CODES)]
+#[command(name = "rmq-lab", version, max_term_width = 80, after_help = AFTER_HELP)]
 pub struct Cli {
     /// Language; by default the locale's (LC_ALL, LC_MESSAGES, LANG).
     #[arg(long, global = true, value_enum)]
@@ -477,6 +478,8 @@ pub fn named_state() -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
+A topic is named by its id or by its chapter's number: idempotency, 3.
+
 Exit codes: 0 proven or observed, 1 refuted, 2 inconclusive, 3 environment,
 64 usage, 130 and 143 after signals.";

@@ -57,7 +57,7 @@ pub use life::{Fate, InWay, Life, Moment};
 pub use narrator::{Failure, Narrator, Pace};
 pub use reading::{Events, Unreadable};
 pub use record::{JsonLines, Record};
-pub use recorded::{Head, Recorded, Scene, minute};
+pub use recorded::{Head, Recorded, Scene, minute, utc};
 pub use report::{Report, WithReport, page};
 pub use terminal::Terminal;
 pub use trace::{STRUCK_ONLY, trace};

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::text::Text;
+use crate::{text, text::Text};
 
 /// How the program ends. The numbers are part of the command line's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +109,25 @@ fn in_words(told: &str) -> String {
     }
 }
 
+/// The name most like what was typed, if any is: by the threshold that clap
+/// uses for its own suggestions.
+pub fn nearest<N: AsRef<str>>(
+    typed: &str,
+    names: impl IntoIterator<Item = N>,
+) -> Option<String> {
+    names
+        .into_iter()
+        .map(|name| (strsim::jaro(typed, name.as_ref()), name))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name.as_ref().to_owned())
+}
+
+/// Asks whether that was meant.
+pub fn did_you_mean(name: &str) -> Text {
+    text! { en: "did you mean \"{name}\"?", zh: "是不是 \"{name}\"？", name = name }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,5 +142,13 @@ mod tests {
         assert_eq!(reason(&error), "the call failed: Permission denied");
         assert_eq!(root(&error), "Permission denied");
         assert_eq!(in_words("a (os error 2): b (os error 17)"), "a: b");
+    }
+
+    #[test]
+    fn the_nearest_name_is_near_or_there_is_none() {
+        let names = ["idempotency", "durability", "beyond"];
+        assert_eq!(nearest("durablity", names).unwrap(), "durability");
+        assert_eq!(nearest("zzz", names), None);
+        assert_eq!(did_you_mean("beyond").en, "did you mean \"beyond\"?");
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Demo, Manner,
+    Demo, Manner, names,
     page::{Page, stopped},
     progress::Notes,
     report::PageFile,
@@ -26,7 +26,7 @@ use crate::{
         run::{How, Place, Session, heard},
     },
     narrate::{
-        Failure, JsonLines, Narrator, Pace, Record, Report, Terminal, View,
+        Failure, JsonLines, Narrator, Pace, Record, Report, Terminal, View, utc,
     },
     problem::{Exit, Problem},
     stage::{Engine, RunId, Stage, Wanted, reap},
@@ -75,7 +75,7 @@ pub async fn demo(asked: Demo, manner: Manner) -> Result<Exit, Problem> {
             "all"
         }
         .to_owned(),
-        started: Some(state::utc(SystemTime::now())),
+        started: utc(SystemTime::now()),
         recorded: false,
     });
     let told = narrator.clone();
@@ -151,7 +151,7 @@ impl Chosen {
             entries.extend(catalogue::entries(TOPICS));
         }
         for target in &asked.targets {
-            for entry in catalogue::find(TOPICS, target)? {
+            for entry in names::entries(target)? {
                 if !entries.iter().any(|e: &Entry| e.target() == entry.target())
                 {
                     entries.push(entry);

@@ -2,14 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::Manner;
+use super::{Manner, names};
 use crate::{
     book::Chapter,
-    demos::TOPICS,
-    lab::{
-        catalogue::{self, Entry},
-        run,
-    },
+    lab::{catalogue::Entry, run},
     narrate::{Detail, Ink, labelled, painted, posed},
     problem::Problem,
     text,
@@ -74,7 +70,8 @@ fn only(target: Option<&str>) -> Result<Entry, Problem> {
         })
         .help(example));
     };
-    let found = catalogue::find(TOPICS, target)?;
+    let target = &*names::by_id(target);
+    let found = names::entries(target)?;
     match found.as_slice() {
         [one] if target.contains('/') => Ok(*one),
         _ => Err(Problem::usage(text! {

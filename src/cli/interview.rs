@@ -8,13 +8,13 @@ use std::{
 };
 
 use clap::Args;
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{SeedableRng, rngs::StdRng};
 
 use super::{
-    Manner, progress,
+    Manner, names, progress,
     study::{
-        self, Left, Stop,
-        deck::{self, Deck},
+        self, ANSWERS_ARE_KEPT, Left, Stop,
+        deck::Deck,
         desk::{Answer, Choice, Desk},
     },
 };
@@ -42,8 +42,8 @@ pub struct Interview {
         allow_negative_numbers = true, value_parser = minutes
     )]
     pub minutes: u64,
-    /// The seed that draws the questions: the same ones again, whatever was
-    /// answered since; by default others each time.
+    /// The seed that draws the questions, the same for every reader; by
+    /// default drawn by what was answered before, another way each time.
     #[arg(long, value_name = "S", value_parser = super::seed)]
     pub seed: Option<u64>,
 }
@@ -63,9 +63,9 @@ pub async fn interview(
     asked: Interview,
     manner: Manner,
 ) -> Result<Exit, Problem> {
-    let topics: Result<Vec<_>, _> =
-        asked.topics.iter().map(|typed| deck::topic(typed)).collect();
-    let topics = topics?;
+    let topics = asked.topics.iter().map(|typed| names::chapter(typed));
+    let topics = topics.map(|found| found.map(|chapter| chapter.topic));
+    let topics = topics.collect::<Result<Vec<_>, _>>()?;
     study::needs_a_terminal(
         "interview",
         text! {
@@ -76,15 +76,10 @@ pub async fn interview(
     let deck = Deck::whole()?;
     let known = progress::load(manner)?;
     let store = progress::store();
-    // Short enough to be typed again.
-    let seed =
-        asked.seed.unwrap_or_else(|| rand::rng().random_range(0..10_000));
-    let mut dice = StdRng::seed_from_u64(seed);
-    // Who names a seed wants the same interview, whatever was asked since.
-    let known = if asked.seed.is_some() { Progress::default() } else { known };
-    let drawn = order(deck.candidates(&topics), &known, &mut dice);
+    let seed = asked.seed;
+    let drawn = drawn(deck.candidates(&topics), &known, seed);
     let limit = Duration::from_secs(asked.minutes * 60);
-    let left = study::at_desk(manner, move |desk| {
+    let left = study::at_desk(manner, ANSWERS_ARE_KEPT, move |desk| {
         let began = Instant::now();
         let room = Room {
             deck: &deck,
@@ -97,6 +92,23 @@ pub async fn interview(
     match left.await? {
         Left::Done(()) => Ok(Exit::Proven),
         Left::Exit(exit) => Ok(exit),
+    }
+}
+
+/// The questions in the order of asking. A seed alone fixes it: what was
+/// answered before would make it another one each time.
+fn drawn(
+    candidates: Vec<Candidate>,
+    known: &Progress,
+    seed: Option<u64>,
+) -> Vec<Candidate> {
+    match seed {
+        Some(seed) => order(
+            candidates,
+            &Progress::default(),
+            &mut StdRng::seed_from_u64(seed),
+        ),
+        None => order(candidates, known, &mut rand::rng()),
     }
 }
 
@@ -113,16 +125,28 @@ impl Room<'_> {
         &self,
         desk: &mut Desk<'_>,
         mut course: Course,
-        seed: u64,
+        seed: Option<u64>,
     ) -> Result<(), Stop> {
         let minutes = course.minutes_left(Duration::ZERO);
-        desk.say(Ink::Plain, &text! {
-            en: "A mock interview of {minutes} min (--seed {seed}). Answer aloud, \
-                 as if somebody sat across the table; then look, and be honest.",
-            zh: "模拟面试 {minutes} 分钟（--seed {seed}）。先出声答完，再看答案，\
-                 如实打分。",
-            minutes = minutes, seed = seed
-        })?;
+        desk.say(
+            Ink::Plain,
+            &text! {
+                en: "A mock interview of {minutes} min. Answer aloud, as if \
+                     somebody sat across the table; then look, and be honest.",
+                zh: "模拟面试 {minutes} 分钟。先出声答完，再看答案，如实打分。",
+                minutes = minutes
+            },
+        )?;
+        if let Some(seed) = seed {
+            desk.say(
+                Ink::Plain,
+                &text! {
+                    en: "The questions are those of --seed {seed}.",
+                    zh: "题目由 --seed {seed} 抽定。",
+                    seed = seed
+                },
+            )?;
+        }
         let why = loop {
             let next = course.next((self.elapsed)());
             let points = match next {

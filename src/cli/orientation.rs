@@ -45,7 +45,7 @@ pub async fn alone(manner: Manner) -> Result<Then, Problem> {
     if !study::is_at_a_terminal() {
         return Ok(Then::End(Exit::Proven));
     }
-    let goes_on = study::at_desk(manner, |desk| {
+    let goes_on = study::at_desk(manner, STOPPED, |desk| {
         let go_on = text! { en: "go on with it", zh: "就做这一步" };
         let same = text! { en: "the same", zh: "同上" };
         let choices = [Choice::enter(go_on), Choice::key('g', same)];
@@ -155,6 +155,8 @@ const WHAT: Text = text! {
     zh: "rmq-lab 让 RabbitMQ 的承诺当场受审：朴素写法在真实故障下出错，\
          改进写法挺住。一切跑在它自己启动、自己清理的容器里。"
 };
+
+const STOPPED: Text = text! { en: "stopped", zh: "已中断" };
 
 const FIRST: Text = Text::fixed(
     "rmq-lab demo idempotency/mark-first   see one run",

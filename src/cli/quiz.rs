@@ -6,10 +6,10 @@ mod ending;
 use clap::Args;
 
 use super::{
-    Manner, progress,
+    Manner, names, progress,
     study::{
-        self, Left, Stop,
-        deck::{self, Deck, Face},
+        self, ANSWERS_ARE_KEPT, Left, Stop,
+        deck::{Deck, Face},
         desk::Desk,
     },
 };
@@ -50,7 +50,8 @@ fn cards(typed: &str) -> Result<usize, String> {
 /// # Errors
 /// A [`Problem`] of the request, of the terminal, or of keeping progress.
 pub async fn quiz(asked: Quiz, manner: Manner) -> Result<Exit, Problem> {
-    let topic = asked.topic.as_deref().map(deck::topic).transpose()?;
+    let topic = asked.topic.as_deref().map(names::chapter).transpose()?;
+    let topic = topic.map(|chapter| chapter.topic);
     study::needs_a_terminal(
         "quiz",
         text! {
@@ -61,7 +62,7 @@ pub async fn quiz(asked: Quiz, manner: Manner) -> Result<Exit, Problem> {
     let deck = Deck::whole()?;
     let known = progress::load(manner)?;
     let store = progress::store();
-    let left = study::at_desk(manner, move |desk| {
+    let left = study::at_desk(manner, ANSWERS_ARE_KEPT, move |desk| {
         let asking = Asking { deck: &deck, store, topic, now: &Moment::now };
         asking.session(desk, &known, asked.cards)
     });

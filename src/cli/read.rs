@@ -6,14 +6,14 @@ mod table;
 
 use std::fmt::Write as _;
 
-use super::{Manner, pager, tidy};
+use super::{Manner, names, pager, tidy};
 use crate::{
     book::{
         CHAPTERS, Chapter,
         page::{self, Kind},
     },
     demos::TOPICS,
-    lab::{Topic, catalogue},
+    lab::Topic,
     narrate::{Detail, Ink, Style, painted, wrapped},
     problem::{Exit, Problem},
     text,
@@ -41,7 +41,7 @@ pub fn read(topic: Option<&str>, manner: Manner) -> Result<Ended, Problem> {
     let (text, chapter) = match topic {
         None => (list(&style), None),
         Some(topic) => {
-            let chapter = find(topic)?;
+            let chapter = names::chapter(topic)?;
             (whole(chapter, &style, way.has_links()), Some(chapter))
         }
     };
@@ -52,30 +52,6 @@ pub fn read(topic: Option<&str>, manner: Manner) -> Result<Ended, Problem> {
     let chapter = chapter.filter(|_| exit == Exit::Proven);
     Ok(Ended { exit, chapter })
 }
-
-/// The chapter that is named: by its topic, its number or its directory.
-fn find(typed: &str) -> Result<&'static Chapter, Problem> {
-    if let Some(found) = Chapter::named(typed) {
-        return Ok(found);
-    }
-    let problem = Problem::usage(text! {
-        en: "no chapter \"{topic}\"", zh: "没有章节 \"{topic}\"", topic = typed
-    });
-    // Somebody may mean the chapter of a scenario.
-    let (before, after) = typed.split_once('/').unwrap_or((typed, typed));
-    let of_scenario = catalogue::entries(TOPICS)
-        .find(|entry| entry.scenario.id == after)
-        .map(|entry| entry.topic.id.to_owned());
-    let own = Chapter::about(before).map(|chapter| chapter.topic.to_owned());
-    let topics = CHAPTERS.iter().map(|chapter| chapter.topic);
-    let nearest =
-        own.or(of_scenario).or_else(|| catalogue::nearest(before, topics));
-    Err(problem.help(nearest.map_or(LIST, catalogue::did_you_mean)))
-}
-
-const LIST: Text = text! {
-    en: "rmq-lab read tells which there are", zh: "rmq-lab read 会列出全部章节"
-};
 
 /// The chapter, and what to do after it.
 fn whole(chapter: &Chapter, style: &Style, links: bool) -> String {
@@ -205,27 +181,6 @@ mod tests {
     fn style(lang: Lang) -> Style {
         let (color, width) = (false, 80);
         Style { lang, color, width, detail: Detail::Normal, interactive: false }
-    }
-
-    #[test]
-    fn a_chapter_is_found_by_topic_number_and_directory() {
-        for typed in ["idempotency", "3", "03", "03-idempotency"] {
-            let found = find(typed).map(|chapter| chapter.topic);
-            assert_eq!(found.ok(), Some("idempotency"), "{typed}");
-        }
-    }
-
-    #[test]
-    fn a_name_like_a_chapters_brings_that_chapter() {
-        let help = |typed| match find(typed) {
-            Ok(found) => panic!("{found:?}"),
-            Err(problem) => problem.help[0].en.clone().into_owned(),
-        };
-        assert_eq!(help("idempotancy"), "did you mean \"idempotency\"?");
-        assert_eq!(help("mark-first"), "did you mean \"idempotency\"?");
-        assert_eq!(help("durability/matrix"), "did you mean \"durability\"?");
-        assert_eq!(help("7"), LIST.en);
-        assert_eq!(help(""), LIST.en);
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use super::{
-    Manner, progress,
+    Manner, names, progress,
     study::{
         self, Left,
-        deck::{self, Deck},
+        deck::Deck,
         desk::{Answer, Choice},
     },
     tidy,
@@ -28,7 +28,8 @@ pub async fn reset(
     yes: bool,
     manner: Manner,
 ) -> Result<Exit, Problem> {
-    let topic = topic.map(deck::topic).transpose()?;
+    let topic = topic.map(names::chapter).transpose()?;
+    let topic = topic.map(|chapter| chapter.topic);
     let outline = Deck::whole()?.outline;
     let known = progress::load(manner)?;
     // A topic that has no scenario yet has nothing to forget; it must not
@@ -65,7 +66,7 @@ async fn agreed(
     manner: Manner,
 ) -> Result<Left<bool>, Problem> {
     let question = counted(would, "to be forgotten: ", "将清除：");
-    study::at_desk(manner, move |desk| {
+    study::at_desk(manner, STOPPED, move |desk| {
         desk.say(Ink::Bold, &question)?;
         let forget = text! { en: "forget it", zh: "清除" };
         let keep = text! { en: "keep it", zh: "保留" };
@@ -102,6 +103,9 @@ fn say(text: &Text, manner: Manner) -> Result<Exit, Problem> {
 const NOTHING: Text =
     text! { en: "there is nothing to forget", zh: "没有可清除的进度" };
 const KEPT: Text = text! { en: "nothing was forgotten", zh: "什么都没动" };
+const STOPPED: Text = text! {
+    en: "stopped; nothing was forgotten", zh: "已中断；什么都没动"
+};
 
 #[cfg(test)]
 mod tests {

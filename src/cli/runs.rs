@@ -124,7 +124,7 @@ fn of_kept(run: Kept) -> Listed {
     Listed {
         path: Some(run.record().display().to_string()),
         bytes: state::bytes_in(&run.home),
-        when: Some(run.when),
+        when: run.when,
         goes_on: state::goes_on(&run.home),
         name: run.id,
         seen,
@@ -182,21 +182,26 @@ const WORST_FIRST: [Verdict; 4] = [
 
 /// `38ccce  2026-11-26 10:17  idempotency  ✓ PROVEN 15  34 s  736 KB`
 fn in_words(listed: &Listed) -> Text {
-    let when = listed.when.as_deref().map(minute).unwrap_or_default();
     let size = size(listed.bytes);
-    let lead = format!("{}  {when}", listed.name);
+    let when = listed.when.as_deref().map(|when| Text::same(minute(when)));
+    let when = when.unwrap_or(text! { en: "time unknown", zh: "时间不详" });
+    let lead = Text::made(
+        format!("{}  {}", listed.name, when.en),
+        format!("{}  {}", listed.name, when.zh),
+    );
     let seen = match &listed.seen {
         Ok(seen) => seen,
         Err(_) if listed.goes_on => {
-            return text! {
-                en: "{lead}  still goes on", zh: "{lead}  正在运行", lead = lead
-            };
+            return Text::made(
+                format!("{}  still goes on", lead.en),
+                format!("{}  正在运行", lead.zh),
+            );
         }
         Err(unreadable) => {
             let why = unreadable.why();
             return Text::made(
-                format!("{lead}  {size}  ✗ the record {}", why.en),
-                format!("{lead}  {size}  ✗ 记录{}", why.zh),
+                format!("{}  {size}  ✗ the record {}", lead.en, why.en),
+                format!("{}  {size}  ✗ 记录{}", lead.zh, why.zh),
             );
         }
     };
@@ -218,7 +223,7 @@ fn in_words(listed: &Listed) -> Text {
             (false, false) => text! { en: "breaks off", zh: "中途中断" },
         };
         let parts = [
-            lead.clone(),
+            pick(&lead).to_owned(),
             pick(&targets).to_owned(),
             verdicts,
             pick(&ended).to_owned(),

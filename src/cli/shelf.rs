@@ -6,13 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::state;
+use super::{names, state};
 use crate::{
     book::recorded,
     demos::TOPICS,
-    lab::catalogue::{self, Entry},
-    narrate::{Events, Head, Recorded, Scene, Unreadable},
-    problem::Problem,
+    lab::catalogue::Entry,
+    narrate::{Events, Head, Recorded, Scene, Unreadable, utc},
+    problem::{Problem, did_you_mean, nearest},
     text,
     text::Text,
 };
@@ -29,8 +29,9 @@ pub struct Kept {
     pub home: PathBuf,
     /// What its record says at its beginning, where that can be read.
     pub head: Option<Head>,
-    /// When it began, in UTC; or when something was last written to it.
-    pub when: String,
+    /// When it began, in UTC; or when something was last written to it. None
+    /// where neither is a time.
+    pub when: Option<String>,
 }
 
 impl Kept {
@@ -45,7 +46,7 @@ impl Kept {
         let written = written.or_else(|_| about.modified()).ok()?;
         let head = head(&record);
         let began = head.as_ref().and_then(|head| head.started.clone());
-        let when = began.unwrap_or_else(|| state::utc(written));
+        let when = began.or_else(|| utc(written));
         let id = home.file_name()?.to_string_lossy().into_owned();
         Some(Self { id, home, head, when })
     }
@@ -85,7 +86,7 @@ pub fn find(word: &str) -> Result<Found, Problem> {
     if word == LATEST {
         return latest();
     }
-    let unknown = match catalogue::find(TOPICS, word) {
+    let unknown = match names::entries(word) {
         Ok(entries) => return of_target(word, &entries),
         Err(problem) => problem,
     };
@@ -93,7 +94,8 @@ pub fn find(word: &str) -> Result<Found, Problem> {
         return read(&run.record());
     }
     let path = Path::new(word);
-    let topic = word.split('/').next().unwrap_or_default();
+    let id = names::by_id(word);
+    let topic = id.split('/').next().unwrap_or_default();
     if path.exists() {
         // The directory of a run, as `runs` and a verdict name it.
         let path = match path.is_dir() {
@@ -246,21 +248,4 @@ fn cannot_tell(path: &Path, unreadable: &Unreadable) -> Problem {
         Unreadable::Damaged(..) => Problem::environment(told).help(RUNS),
         _ => Problem::usage(told).help(RUNS),
     }
-}
-
-/// The nearest of some names, by the threshold that clap uses for its own.
-pub fn nearest(
-    typed: &str,
-    names: impl IntoIterator<Item = String>,
-) -> Option<String> {
-    let likely = names
-        .into_iter()
-        .map(|name| (strsim::jaro(typed, &name), name))
-        .filter(|(likeness, _)| *likeness > 0.7);
-    likely.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
-}
-
-/// Asks whether that was meant.
-pub fn did_you_mean(name: &str) -> Text {
-    text! { en: "did you mean \"{name}\"?", zh: "是不是 \"{name}\"？", name = name }
 }

@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::{Manner, difference};
+use super::{Manner, difference, names};
 use crate::{
-    demos::TOPICS,
     event::WayName,
     lab::{
         Scenario, Way,
@@ -28,7 +27,7 @@ pub fn show(
     manner: Manner,
     out: &mut dyn Write,
 ) -> Result<io::Result<()>, Problem> {
-    let entries = catalogue::find(TOPICS, target)?;
+    let entries = names::entries(target)?;
     let mut told = String::new();
     for entry in &entries {
         told.push_str(&match without {
@@ -172,6 +171,7 @@ pub fn function(files: &[&str], name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demos::TOPICS;
 
     const FILE: &str = "\
 //! The shop.

@@ -67,12 +67,13 @@ pub fn is_at_a_terminal() -> bool {
 }
 
 /// Holds a session with the person at the terminal, which is afterwards what
-/// it was before, whatever happens.
+/// it was before, whatever happens. Who stops it is told what became of it.
 ///
 /// # Errors
 /// What the session says, and a terminal that cannot be set.
 pub async fn at_desk<T: Send + 'static>(
     manner: Manner,
+    stopped: Text,
     session: impl FnOnce(&mut Desk<'_>) -> Result<T, Stop> + Send + 'static,
 ) -> Result<Left<T>, Problem> {
     let mut signals = Signals::listen()?;
@@ -97,12 +98,13 @@ pub async fn at_desk<T: Send + 'static>(
         },
         exit = signals.next() => {
             mode.restore();
-            let _ = writeln!(io::stderr(), "\n {}", STOPPED.say(manner.lang));
+            let _ = writeln!(io::stderr(), "\n {}", stopped.say(manner.lang));
             Ok(Left::Exit(exit))
         }
     }
 }
 
-const STOPPED: Text = text! {
+/// Of a session whose every answer was kept at once.
+pub const ANSWERS_ARE_KEPT: Text = text! {
     en: "stopped; what was answered is kept", zh: "已中断；答过的都记下了"
 };

@@ -7,14 +7,14 @@ use std::{
 
 use serde_json::json;
 
-use super::{Manner, Trace, shelf};
+use super::{Manner, Trace, names, shelf};
 use crate::{
     event::Event,
     ledger::{MessageId, Noun},
     narrate::{
         Detail, Head, Life, Recorded, STRUCK_ONLY, Scene, trace as lines_of,
     },
-    problem::Problem,
+    problem::{self, Problem, did_you_mean},
     text,
 };
 
@@ -89,9 +89,10 @@ fn as_json(life: &Life, head: &Head) -> String {
 fn recorded(asked: &Trace) -> Result<Recorded, Problem> {
     let word = asked.run.as_deref().or(asked.scenario.as_deref());
     let found = shelf::find(word.unwrap_or(shelf::LATEST))?.recorded;
-    let Some(scenario) = &asked.scenario else { return Ok(found) };
+    let Some(typed) = &asked.scenario else { return Ok(found) };
+    let scenario = &*names::by_id(typed);
     let is_it = |scene: &Scene<'_>| {
-        scene.target() == *scenario
+        scene.target() == scenario
             || scene.topic == scenario
             || scene.scenario == scenario
     };
@@ -103,8 +104,8 @@ fn recorded(asked: &Trace) -> Result<Recorded, Problem> {
         });
         let targets: Vec<_> =
             found.scenes().map(|scene| scene.target()).collect();
-        match shelf::nearest(scenario, targets.iter().cloned()) {
-            Some(near) => problem.help(shelf::did_you_mean(&near)),
+        match problem::nearest(scenario, targets.iter().cloned()) {
+            Some(near) => problem.help(did_you_mean(&near)),
             None => {
                 let all = targets.join(", ");
                 problem.help(
@@ -180,7 +181,7 @@ fn not_there(
         problem.help.push(STRUCK_ONLY);
     }
     if let Some(near) = nearest(typed, known) {
-        problem.help.push(shelf::did_you_mean(&near.to_string()));
+        problem.help.push(did_you_mean(&near.to_string()));
     }
     let (wrong, struck) = interesting(scenes);
     if !wrong.is_empty() {
@@ -213,7 +214,7 @@ fn nearest(typed: &str, known: &BTreeSet<MessageId>) -> Option<MessageId> {
         typed.rsplit('-').next().and_then(|digits| digits.parse::<u32>().ok());
     let by_letters = || {
         let names = known.iter().map(MessageId::to_string);
-        shelf::nearest(typed, names)?.parse::<MessageId>().ok()
+        problem::nearest(typed, names)?.parse::<MessageId>().ok()
     };
     let Some(number) = number else { return by_letters() };
     let noun = typed.rsplit_once('-').map(|(noun, _)| noun.to_owned());
@@ -222,7 +223,7 @@ fn nearest(typed: &str, known: &BTreeSet<MessageId>) -> Option<MessageId> {
         None => nouns.first().copied()?,
         Some(noun) => {
             let names = nouns.iter().map(|n| n.as_str().to_owned());
-            let near = shelf::nearest(&noun, names)?;
+            let near = problem::nearest(&noun, names)?;
             nouns.into_iter().find(|n| n.as_str() == near)?
         }
     };

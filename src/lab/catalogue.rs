@@ -1,7 +1,11 @@
 //! Finding scenarios by what a person types.
 
 use super::{Mechanism, Scenario, Topic};
-use crate::{problem::Problem, text, text::Text};
+use crate::{
+    problem::{Problem, did_you_mean, nearest},
+    text,
+    text::Text,
+};
 
 /// A scenario and the topic it belongs to.
 #[derive(Clone, Copy)]
@@ -50,7 +54,7 @@ pub fn find(
         let nearest = scenario
             .map(|entry| entry.target())
             .or_else(|| nearest(topic_id, topics.iter().map(|topic| topic.id)));
-        problem.help.push(nearest.map_or(LIST, did_you_mean));
+        problem.help.push(nearest.map_or(LIST, |near| did_you_mean(&near)));
         return Err(problem);
     };
     let Some(scenario_id) = scenario_id else {
@@ -71,7 +75,7 @@ pub fn find(
             let nearest =
                 nearest(scenario_id, topic.scenarios.iter().map(|s| s.id));
             let nearest = nearest.map(|id| format!("{topic_id}/{id}"));
-            problem.help.push(nearest.map_or(LIST, did_you_mean));
+            problem.help.push(nearest.map_or(LIST, |near| did_you_mean(&near)));
             Err(problem)
         }
     }
@@ -103,7 +107,7 @@ pub fn mechanism(
         }));
     }
     Err(problem.help(match nearest(name, all.iter().map(|m| m.id)) {
-        Some(id) => did_you_mean(id),
+        Some(id) => did_you_mean(&id),
         None => {
             let names: Vec<_> = all.iter().map(|m| m.id).collect();
             let names = names.join(", ");
@@ -115,21 +119,3 @@ pub fn mechanism(
 const LIST: Text = text! {
     en: "rmq-lab list tells what there is", zh: "rmq-lab list 会列出全部内容"
 };
-
-/// Proposes a name.
-pub fn did_you_mean(name: String) -> Text {
-    text! { en: "did you mean \"{name}\"?", zh: "是不是 \"{name}\"？", name = name }
-}
-
-/// The name most like what was typed, if any is.
-pub fn nearest(
-    typed: &str,
-    names: impl Iterator<Item = &'static str>,
-) -> Option<String> {
-    // The threshold clap uses for its own suggestions.
-    names
-        .map(|name| (strsim::jaro(typed, name), name))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name.to_owned())
-}

@@ -1,6 +1,11 @@
 //! A recorded run as a whole: what it was, its scenarios, and how it ended.
 
-use std::{collections::HashSet, ops::Range, path::Path, time::Duration};
+use std::{
+    collections::HashSet,
+    ops::Range,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use crate::event::{Ended, Event, Stamped, Verdict};
 
@@ -34,7 +39,7 @@ impl Head {
             run: run.clone(),
             version: version.clone(),
             scenarios: scenarios.clone(),
-            started: started.clone(),
+            started: started.clone().filter(|said| is_a_time(said)),
             struck_only: facts != "all",
         })
     }
@@ -43,6 +48,20 @@ impl Head {
     pub fn when(&self) -> Option<String> {
         self.started.as_deref().map(minute)
     }
+}
+
+/// `2026-11-26T08:46:17Z`. None outside of the years 1970 to 9999, which only
+/// a clock that was never set tells, or a foreign file.
+pub fn utc(at: SystemTime) -> Option<String> {
+    let since = at.duration_since(UNIX_EPOCH).ok()?;
+    let told = || humantime::format_rfc3339_seconds(at).to_string();
+    (since.as_secs() <= END_OF_9999).then(told)
+}
+
+const END_OF_9999: u64 = 253_402_300_799;
+
+fn is_a_time(said: &str) -> bool {
+    humantime::parse_rfc3339(said).is_ok()
 }
 
 /// `2026-11-26T08:46:17Z` without its seconds, as a person reads it.

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::io::Cursor;
+use std::{
+    io::Cursor,
+    time::{Duration, SystemTime},
+};
 
 use flate2::{Compression, write::GzEncoder};
 
@@ -136,6 +139,22 @@ fn a_record_of_a_newer_format_is_refused_and_an_older_one_is_told() {
     assert_eq!(older.events().len(), sample::single(20).len());
     let newest = read(format(&format!("\"format\":{FORMAT},")));
     assert_eq!(newest.unwrap().head.when().unwrap(), "2026-11-26 08:46");
+}
+
+#[test]
+fn a_time_that_is_none_is_not_told() {
+    let day = Duration::from_secs(86_400);
+    let epoch = SystemTime::UNIX_EPOCH;
+    assert_eq!(utc(epoch).unwrap(), "1970-01-01T00:00:00Z");
+    let last = epoch + Duration::from_secs(253_402_300_799);
+    assert_eq!(utc(last).unwrap(), "9999-12-31T23:59:59Z");
+    assert_eq!(utc(epoch - day), None);
+    assert_eq!(utc(last + day), None);
+    let ours = String::from_utf8(lines(&sample::single(20))).unwrap();
+    for foreign in ["12026-11-26T08:46:17Z", "1826-11-26T08:46:17Z", "soon"] {
+        let record = ours.replace("2026-11-26T08:46:17Z", foreign);
+        assert_eq!(read(record).unwrap().head.started, None, "{foreign}");
+    }
 }
 
 #[test]

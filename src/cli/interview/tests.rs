@@ -37,7 +37,7 @@ impl Held {
         };
         let order = self.deck.candidates(&["idempotency"]);
         let course = Course::new(order, Duration::from_secs(minutes * 60));
-        told(keys, lang, |desk| room.hold(desk, course, 7).unwrap())
+        told(keys, lang, |desk| room.hold(desk, course, Some(7)).unwrap())
     }
 }
 
@@ -46,7 +46,8 @@ fn a_good_answer_is_dug_deeper_and_a_bad_one_ends_it() {
     let held = Held::new();
     let said = held.interview("⏎2⏎1⏎0q", 20, Lang::En);
     for part in [
-        "A mock interview of 20 min (--seed 7).",
+        "A mock interview of 20 min. Answer aloud",
+        "The questions are those of --seed 7.\n",
         " Question 1  idempotency, basic",
         "20 min left\n",
         "You took 30 s.",
@@ -65,6 +66,20 @@ fn a_good_answer_is_dug_deeper_and_a_bad_one_ends_it() {
         known.interview.values().map(|spoken| spoken.points).collect();
     assert_eq!(points.len(), 2, "follow-ups are not kept: {points:?}");
     assert!(points.contains(&2) && points.contains(&0));
+}
+
+#[test]
+fn a_seed_draws_the_same_whatever_was_answered_before() {
+    let candidates = Deck::whole().unwrap().candidates(&[]);
+    let mut known = Progress::default();
+    for (nth, one) in (0..).zip(&candidates) {
+        known.note_spoken(&one.id, nth % 3, NOW);
+    }
+    let draw =
+        |known: &Progress, seed| drawn(candidates.clone(), known, Some(seed));
+    let blank = Progress::default();
+    assert_eq!(draw(&known, 3), draw(&blank, 3));
+    assert_ne!(draw(&known, 3), draw(&known, 4));
 }
 
 #[test]

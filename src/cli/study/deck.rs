@@ -128,31 +128,6 @@ pub fn runnable(question: &Question) -> Vec<String> {
     proofs
 }
 
-/// The chapter about what a person typed.
-///
-/// # Errors
-/// A usage [`Problem`], with the nearest name.
-pub fn topic(typed: &str) -> Result<&'static str, Problem> {
-    if let Some(chapter) = Chapter::named(typed) {
-        return Ok(chapter.topic);
-    }
-    let problem = Problem::usage(text! {
-        en: "no topic \"{topic}\"", zh: "没有主题 \"{topic}\"", topic = typed
-    });
-    // A scenario is named where its topic is meant.
-    let head = typed.split('/').next().unwrap_or_default();
-    let names = || CHAPTERS.iter().map(|chapter| chapter.topic);
-    let nearest = names().find(|name| *name == head).map(str::to_owned);
-    let nearest = nearest.or_else(|| catalogue::nearest(head, names()));
-    Err(problem.help(match nearest {
-        Some(name) => catalogue::did_you_mean(name),
-        None => {
-            let names = names().collect::<Vec<_>>().join(", ");
-            text! { en: "there are {names}", zh: "可选：{names}", names = names }
-        }
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,19 +146,6 @@ mod tests {
         }
         let outlined = deck.outline.within(None).flat_map(TopicOutline::cards);
         assert!(outlined.into_iter().all(|id| deck.card(id).is_some()));
-    }
-
-    #[test]
-    fn every_topic_of_the_catalogue_has_a_chapter() {
-        assert!(TOPICS.iter().all(|one| topic(one.id).is_ok()));
-    }
-
-    #[test]
-    fn a_topic_that_is_none_brings_the_nearest_one() {
-        let help = |typed| topic(typed).unwrap_err().help[0].en.clone();
-        assert_eq!(help("idempotancy"), "did you mean \"idempotency\"?");
-        assert_eq!(help("durability/matrix"), "did you mean \"durability\"?");
-        assert!(help("zebra").starts_with("there are decoupling, "));
     }
 
     #[test]

@@ -37,7 +37,7 @@ fn chapters() -> Vec<Trial> {
         Asked::to("read idempotancy")
             .exits(64)
             .says_nothing()
-            .says_on_stderr("error: no chapter \"idempotancy\"\n")
+            .says_on_stderr("error: no topic \"idempotancy\"\n")
             .and("  help: did you mean \"idempotency\"?\n")
             .named("an_unknown_chapter_brings_the_nearest_one"),
         Asked::to("read mark-first")
@@ -46,8 +46,8 @@ fn chapters() -> Vec<Trial> {
             .named("a_scenario_brings_its_chapter"),
         Asked::to("read quantum-entanglement")
             .exits(64)
-            .says_on_stderr("  help: rmq-lab read tells which there are\n")
-            .named("a_chapter_like_no_other_brings_the_list"),
+            .says_on_stderr("  help: there are decoupling, \n")
+            .named("a_chapter_like_no_other_brings_all_there_are"),
         Asked::to("read durability")
             .read_by_nobody()
             .exits(141)
@@ -176,6 +176,9 @@ fn hints() -> Vec<Trial> {
             .says_on_stderr("error: a hint for which scenario?\n")
             .and("  help: for example: rmq-lab hint idempotency/mark-first\n")
             .named("a_hint_for_nothing_is_refused_with_an_example"),
+        Asked::to("hint 3/mark-first")
+            .says("\n next    rmq-lab hint idempotency/mark-first --level 2\n")
+            .named("a_hint_by_a_chapters_number"),
         Asked::to("hint durability")
             .exits(64)
             .says_on_stderr("error: durability is a topic: hints are for one")

@@ -31,6 +31,9 @@ pub fn trials() -> Vec<Trial> {
         Asked::to("--version")
             .says(concat!("rmq-lab ", env!("CARGO_PKG_VERSION"), "\n"))
             .named("it_knows_its_version"),
+        Asked::to("show 3/mark-first")
+            .says(" idempotency/mark-first\n")
+            .named("a_scenario_by_its_chapters_number"),
         Asked::to("list")
             .looks_like(on_eighty_columns)
             .looks_like(lists_everything)

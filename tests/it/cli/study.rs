@@ -35,6 +35,9 @@ fn without_a_terminal() -> Vec<Trial> {
     vec![
         needs("quiz").named("a_quiz_needs_somebody_at_a_terminal"),
         needs("quiz idempotency").named("so_does_a_quiz_about_a_topic"),
+        needs("quiz 3").named("a_quiz_knows_a_chapter_by_its_number"),
+        needs("interview 3 04-durability")
+            .named("an_interview_knows_chapters_by_their_numbers"),
         needs("interview").named("an_interview_needs_somebody_at_a_terminal"),
         refused("quiz idempotancy")
             .says_on_stderr("error: no topic \"idempotancy\"\n")
@@ -62,6 +65,9 @@ fn without_a_terminal() -> Vec<Trial> {
         with_sample("reset --yes")
             .says("forgotten: 1 chapter read, 1 scenario run, 1 answer\n")
             .named("who_says_yes_forgets_all"),
+        with_sample("reset --yes 3")
+            .says("forgotten: 1 chapter read, 1 scenario run, 1 answer\n")
+            .named("a_topic_is_forgotten_by_its_number"),
         with_sample("reset --yes --lang zh durability")
             .says("没有可清除的进度\n")
             .named("a_topic_is_forgotten_alone"),
@@ -159,9 +165,11 @@ fn not_noted() -> Result<(), Failed> {
 
 fn at_a_terminal() -> Vec<Trial> {
     type Talk = fn(&Path) -> Result<(), String>;
-    let talks: [(&str, Talk); 7] = [
+    let talks: [(&str, Talk); 9] = [
         ("a_quiz_at_a_terminal_takes_single_keys", quiz),
         ("ctrl_c_ends_a_quiz_and_keeps_what_was_answered", ctrl_c),
+        ("ctrl_c_at_the_bare_prompt_speaks_of_no_answers", ctrl_c_alone),
+        ("ctrl_c_in_reset_forgets_nothing", ctrl_c_in_reset),
         ("the_end_of_input_ends_a_quiz", end_of_input),
         ("an_interview_in_chinese_has_a_sheet", interview),
         ("reset_asks_and_believes_a_no", reset),
@@ -219,6 +227,27 @@ fn ctrl_c(state: &Path) -> Result<(), String> {
     }
 }
 
+fn ctrl_c_alone(state: &Path) -> Result<(), String> {
+    Conversation::with("", state)?
+        .hears("[q] end ")?
+        .types("\u{3}")?
+        .hears("\n stopped\n")?
+        .ends(130)
+}
+
+fn ctrl_c_in_reset(state: &Path) -> Result<(), String> {
+    let before = progress(state)?;
+    Conversation::with("reset", state)?
+        .hears("[q] end ")?
+        .types("\u{3}")?
+        .hears("\n stopped; nothing was forgotten\n")?
+        .ends(130)?;
+    match progress(state)? == before {
+        true => Ok(()),
+        false => Err("something was forgotten".to_owned()),
+    }
+}
+
 fn end_of_input(state: &Path) -> Result<(), String> {
     Conversation::with("quiz --cards 1", state)?
         .hears("[q] end ")?
@@ -229,7 +258,8 @@ fn end_of_input(state: &Path) -> Result<(), String> {
 
 fn interview(state: &Path) -> Result<(), String> {
     Conversation::with("--lang zh interview durability --seed 3", state)?
-        .hears("模拟面试 20 分钟（--seed 3）")?
+        .hears("模拟面试 20 分钟。")?
+        .hears("题目由 --seed 3 抽定。\n")?
         .hears(" 第 1 题  durability，")?
         .types("\r")?
         .hears("\n 答案    ")?

@@ -51,11 +51,28 @@ pub fn trials() -> Vec<Trial> {
                 .and(" 下一步  rmq-lab replay "),
             "all_in_chinese",
         ),
+        named(
+            asked("runs", timeless())
+                .says("  aaaaaa  time unknown  idempotency/mark-first")
+                .and("  bbbbbb  2026-"),
+            "one_of_no_time_at_all",
+        ),
+        named(
+            asked("replay aaaaaa", timeless())
+                .says(" RECORDED  rmq-lab 0.1.0, run aaaaaa; nothing"),
+            "one_of_no_time_is_told_all_the_same",
+        ),
         asked("runs --json", all())
             .looks_like(lists_each_with_its_state)
             .named("recorded::a_line_a_run_for_a_program"),
         handed_on(),
     ]
+}
+
+/// A run that says it began in the year 12026.
+fn timeless() -> Shelf {
+    let foreign = record("aaaaaa", "12026-11-24T08:46:17Z", Verdict::Proven);
+    two().before_all_times("aaaaaa", &foreign)
 }
 
 fn newest_first(ended: &Ended) -> Result<(), String> {

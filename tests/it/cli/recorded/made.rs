@@ -1,6 +1,10 @@
 //! Records made by hand, in a state directory of their own.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use rmq_lab::{
     event::{
@@ -26,6 +30,16 @@ impl Shelf {
         fs::create_dir_all(&home).expect("our own directory");
         fs::write(home.join("record.jsonl"), record).expect("our own file");
         self
+    }
+
+    /// A run that says nothing of its time, and whose file says it was
+    /// written before 1970.
+    pub fn before_all_times(self, id: &str, record: &str) -> Self {
+        let shelf = self.with(id, record);
+        let file = File::options().write(true).open(shelf.record_of(id));
+        let then = UNIX_EPOCH - Duration::from_secs(86_400);
+        file.expect("our own file").set_modified(then).expect("a time");
+        shelf
     }
 
     pub fn state(&self) -> PathBuf {

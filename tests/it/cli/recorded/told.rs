@@ -53,6 +53,10 @@ fn again() -> Vec<Trial> {
             "the_latest_run_is_told_again",
         ),
         named(
+            of("replay 3/mark-first").says("run bbbbbb; nothing runs now\n"),
+            "a_scenario_by_its_chapters_number_is_told_again",
+        ),
+        named(
             of("replay --lang zh")
                 .says(" 录像  2026-11-24 08:46 UTC")
                 .and(" 朴素    写法")

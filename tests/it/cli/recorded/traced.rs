@@ -36,6 +36,11 @@ pub fn trials() -> Vec<Trial> {
             "a_message_by_its_number",
         ),
         named(
+            of("trace 10 --scenario 3/mark-first")
+                .says(" payment-0010  idempotency/mark-first"),
+            "a_message_in_a_chapter_by_its_number",
+        ),
+        named(
             of("trace 11")
                 .exits(64)
                 .says_on_stderr("error: several messages have the number 11\n")
