@@ -56,17 +56,6 @@ impl Chapter {
         CHAPTERS.iter().find(|chapter| chapter.topic == topic)
     }
 
-    /// The chapter that is named: by its topic, its number or its directory.
-    pub fn named(typed: &str) -> Option<&'static Self> {
-        let is_it = |chapter: &&Self| {
-            let number = chapter.directory.split('-').next();
-            let number = number.unwrap_or_default().trim_start_matches('0');
-            typed == chapter.directory
-                || typed.trim_start_matches('0') == number
-        };
-        Self::about(typed).or_else(|| CHAPTERS.iter().find(is_it))
-    }
-
     /// Its text in a language.
     pub const fn text(&self, lang: Lang) -> &'static str {
         match lang {

@@ -4,7 +4,6 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use etcetera::BaseStrategy;
@@ -96,14 +95,6 @@ pub fn root() -> PathBuf {
 fn homeless() -> PathBuf {
     let user = rustix::process::getuid().as_raw();
     std::env::temp_dir().join(format!("rmq-lab-{user}"))
-}
-
-/// A time in UTC, to the second. One that no calendar of four digits has, as a
-/// broken clock or file system may give, is the nearest that it has.
-pub fn utc(at: SystemTime) -> String {
-    const LAST: Duration = Duration::from_secs(253_402_300_799);
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default().min(LAST);
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
 }
 
 /// Where the runs' directories are.
@@ -223,15 +214,6 @@ mod tests {
             .collect();
         left.sort();
         Ok(left)
-    }
-
-    #[test]
-    fn a_time_that_no_calendar_has_is_told_all_the_same() {
-        let day = Duration::from_secs(86_400);
-        assert_eq!(utc(UNIX_EPOCH + day), "1970-01-02T00:00:00Z");
-        assert_eq!(utc(UNIX_EPOCH - day), "1970-01-01T00:00:00Z");
-        let late = UNIX_EPOCH + day * 365 * 9_000;
-        assert_eq!(utc(late), "9999-12-31T23:59:59Z");
     }
 
     #[test]
