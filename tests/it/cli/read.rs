@@ -46,7 +46,7 @@ fn chapters() -> Vec<Trial> {
             .named("a_scenario_brings_its_chapter"),
         Asked::to("read quantum-entanglement")
             .exits(64)
-            .says_on_stderr("  help: there are decoupling, \n")
+            .says_on_stderr("  help: there are decoupling, ")
             .named("a_chapter_like_no_other_brings_all_there_are"),
         Asked::to("read durability")
             .read_by_nobody()
