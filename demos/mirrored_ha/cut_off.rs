@@ -164,8 +164,7 @@ async fn its_node_is_cut_off(
     nodes.until_missed(OTHERS[0], 1).await?;
     lab.struck_once(Strike::Parted);
     nodes.until_led_by(OTHERS[0], &OTHERS).await?;
-    let meanwhile: Vec<_> =
-        meanwhile.into_iter().map(|id| nodes.taken(id)).collect();
+    let meanwhile: Vec<_> = nodes.take_over(meanwhile);
     let all = meanwhile.len();
     let open = nodes.publish_meanwhile(&mut shop, meanwhile).await;
     let confirmed = all - open.len();

@@ -188,7 +188,7 @@ pub(super) async fn home_goes(
     if mandatory == Mandatory::No {
         shop = shop.not_mandatory();
     }
-    let meanwhile = meanwhile.into_iter().map(|id| nodes.taken(id)).collect();
+    let meanwhile = nodes.take_over(meanwhile);
     let open = nodes.publish_meanwhile(&mut shop, meanwhile).await;
     let (returned, nacked) = (lab.sums().returned, lab.sums().nacked);
     let name = text! { en: "nacked", zh: "被拒收" };

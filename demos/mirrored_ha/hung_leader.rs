@@ -133,8 +133,7 @@ async fn leader_hangs(lab: Lab) -> Ran {
     container::pause(engine, hung.container()).await?;
     lab.struck_once(Strike::Paused);
     nodes.draw_at(&at, &[(LEADER, text! { en: "hangs", zh: "卡住" })]);
-    let orders: Vec<_> =
-        meanwhile.into_iter().map(|id| nodes.taken(id)).collect();
+    let orders: Vec<_> = nodes.take_over(meanwhile);
     let served = nodes.publish_again(&mut shop, &orders).await;
     container::unpause(engine, hung.container()).await?;
     served?;

@@ -165,7 +165,7 @@ async fn both_go(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
     nodes.kill(MIRROR).await?;
     nodes.until_missed(LEADER, 1).await?;
     let mut shop = nodes.publisher(&[LEADER, THIRD])?;
-    let meanwhile = meanwhile.into_iter().map(|id| nodes.taken(id)).collect();
+    let meanwhile = nodes.take_over(meanwhile);
     let open = nodes.publish_meanwhile(&mut shop, meanwhile).await;
     lab.step(
         text! { en: "publish", zh: "发布" },

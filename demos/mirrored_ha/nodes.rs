@@ -10,10 +10,12 @@ use lapin::{
     options::QueueDeclareOptions,
     types::{AMQPValue, FieldTable},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
-pub use self::traffic::{PATIENCE, WINDOW, do_once, served_within};
+pub use self::traffic::{
+    ANSWERED, ELECTED, PATIENCE, WINDOW, at_once, do_once, served_within,
+};
 use crate::{
     demos::shop::orders::{ORDERS, Ran},
     event::Seat,
@@ -114,6 +116,14 @@ impl<'a> Nodes<'a> {
         channel.queue_declare(queue.into(), durable, arguments).await?;
         connection.close(200, "declared".into()).await?;
         Ok(())
+    }
+
+    /// Declares a classic queue at a node, which then leads it, and mirrors it
+    /// to all others; who comes back copies what it has missed.
+    pub async fn mirror_to_all(&self, leader: Node) -> Ran {
+        self.declare(Kind::Classic, leader).await?;
+        let all = json!({ "ha-mode": "all", "ha-sync-mode": "automatic" });
+        self.mirror(all, self.count() - 1).await
     }
 
     /// Sets a policy on the queue, and waits for as many copies besides the

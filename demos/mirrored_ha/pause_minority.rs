@@ -11,7 +11,8 @@
 //!
 //! The other half of it is certain. Two of three nodes die: for the third that
 //! is the same as being cut off, it has less than half, and it stops, with all
-//! the messages on its disk. Without the setting a mirrored queue would go on.
+//! the messages on its disk. Without the setting a mirrored queue goes on, as
+//! [`then-and-now`](super::then_and_now) shows.
 //!
 //! The setting is put into the running nodes here, and taken out again: a node
 //! asks for it when another goes down (rabbit_node_monitor of 3.10).
@@ -23,13 +24,13 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use futures::future::try_join_all;
-use serde_json::json;
+use futures::future::{join_all, try_join_all};
 
 use super::{
     meanwhile::{of_them_later, split},
     nodes::{
-        Kind, Node, Nodes, SOON, WINDOW, Where, connect, killed, served_within,
+        ANSWERED, ELECTED, Node, Nodes, SOON, WINDOW, Where, at_once, connect,
+        killed, served_within,
     },
 };
 use crate::{
@@ -40,10 +41,7 @@ use crate::{
         check::every_message_confirmed,
     },
     ledger::{Kind as Wrong, MessageId},
-    pattern::{
-        failover::FailoverPublisher,
-        publisher::{Answer, Outgoing},
-    },
+    pattern::{failover::FailoverPublisher, publisher::Outgoing},
     text,
     text::Text,
     way,
@@ -134,29 +132,27 @@ const MEANWHILE: u32 = 5;
 /// The publisher waits until its node hangs up: `net_ticktime` and a quarter
 /// of it is the most that this takes.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long an election may take on the side that has a majority.
-const ELECTED: Duration = Duration::from_secs(30);
-/// A node that confirms alone does so at once, on a busy machine too.
-const ANSWERED: Duration = Duration::from_secs(6);
 
 /// The setting is taken out again, whatever came of it: the nodes are lent.
 async fn less_than_half_pauses(lab: Lab) -> Ran {
     let nodes = Nodes::of(&lab)?;
     set(&nodes, "pause_minority").await?;
     let ran = both_faults(&lab, &nodes).await;
-    set(&nodes, "ignore").await?;
-    ran
+    let given_back = set(&nodes, "ignore").await;
+    ran.and(given_back)
 }
 
+/// On every node, also where one does not take it.
 async fn set(nodes: &Nodes<'_>, handling: &str) -> Ran {
     let put = format!(
         "application:set_env(rabbit, cluster_partition_handling, {handling})."
     );
-    for node in 0..nodes.count() {
+    let all = (0..nodes.count()).map(async |node| -> Ran {
         let told = nodes.broker(node)?.ctl(&["eval", &put]).await?;
         ensure!(told.trim() == "ok", "{handling} is not taken: {told}");
-    }
-    Ok(())
+        Ok(())
+    });
+    join_all(all).await.into_iter().collect()
 }
 
 async fn both_faults(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
@@ -189,15 +185,15 @@ async fn both_faults(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
 }
 
 /// Which order is published when.
-struct Parts<Orders = Vec<MessageId>> {
+struct Parts {
     /// Before anything happens.
-    before: Orders,
+    before: Vec<MessageId>,
     /// To n1, after the cut.
-    blind: Orders,
+    blind: Vec<MessageId>,
     /// To the others, after the cut.
-    majority: Orders,
+    majority: Vec<MessageId>,
     /// To n1, when the others are dead.
-    last: Orders,
+    last: Vec<MessageId>,
 }
 
 impl Parts {
@@ -214,9 +210,7 @@ async fn publish_before(
     nodes: &Nodes<'_>,
     orders: Vec<MessageId>,
 ) -> anyhow::Result<FailoverPublisher> {
-    nodes.declare(Kind::Classic, ALONE).await?;
-    let all = json!({ "ha-mode": "all", "ha-sync-mode": "automatic" });
-    nodes.mirror(all, MAJORITY.len()).await?;
+    nodes.mirror_to_all(ALONE).await?;
     let (address, witness) = ([nodes.address(ALONE)?], lab.witness());
     let mut here = FailoverPublisher::new(address, ORDERS, PATIENCE, witness);
     let orders = orders.into_iter().map(|id| nodes.taken(id));
@@ -240,15 +234,11 @@ async fn publish_blind(
     here: &mut FailoverPublisher,
     orders: Vec<MessageId>,
 ) -> anyhow::Result<Vec<Outgoing>> {
-    let orders: Vec<_> = orders.into_iter().map(|id| nodes.taken(id)).collect();
+    let orders: Vec<_> = nodes.take_over(orders);
     let all = orders.len();
-    let answers = here.attempt_all(&orders).await;
-    let answered = orders.into_iter().zip(answers);
-    let open = answered.filter(|(_, answer)| *answer != Answer::Confirmed);
-    let open: Vec<_> = open.map(|(order, _)| order).collect();
+    let open = at_once(here, orders).await;
     let confirmed = all - open.len();
-    let name = text! { en: "n1, blind", zh: "n1（未察觉时）" };
-    lab.observe("blind", name, confirmed as f64, Unit::Count);
+    lab.observe("blind", BLIND, confirmed as f64, Unit::Count);
     until_it_hangs_up(lab, nodes).await?;
     lab.step(
         text! { en: "fault", zh: "故障" },
@@ -278,12 +268,11 @@ async fn publish_there(
     for node in MAJORITY {
         nodes.until_led_by(node, &MAJORITY).await?;
     }
-    let orders: Vec<_> = orders.into_iter().map(|id| nodes.taken(id)).collect();
+    let orders: Vec<_> = nodes.take_over(orders);
     let all = orders.len();
     let open = served_within(ELECTED, there, orders).await;
     let confirmed = all - open.len();
-    let name = text! { en: "n2+n3", zh: "n2+n3" };
-    lab.observe("majority", name, confirmed as f64, Unit::Count);
+    lab.observe("majority", OTHERS, confirmed as f64, Unit::Count);
     lab.step(
         text! { en: "fault", zh: "故障" },
         text! {
@@ -303,19 +292,21 @@ async fn publish_to_the_last(
     nodes: &Nodes<'_>,
     orders: Vec<MessageId>,
 ) -> anyhow::Result<Vec<Outgoing>> {
+    let what = text! { en: "n1 to have every message", zh: "n1 同步完毕" };
+    let has_all = |at: &Where| at.synced.len() == MAJORITY.len();
+    nodes.until(what, ALONE, has_all).await?;
     let at = nodes.locate(ALONE).await?;
     for node in MAJORITY {
         nodes.kill(node).await?;
     }
     lab.struck_once(Strike::BrokerKilled);
     until_it_hangs_up(lab, nodes).await?;
-    let orders: Vec<_> = orders.into_iter().map(|id| nodes.taken(id)).collect();
+    let orders: Vec<_> = nodes.take_over(orders);
     let all = orders.len();
     let mut here = nodes.publisher(&[ALONE])?;
     let open = served_within(ANSWERED, &mut here, orders).await;
     let confirmed = all - open.len();
-    let name = text! { en: "n1, last", zh: "n1 独自" };
-    lab.observe("last", name, confirmed as f64, Unit::Count);
+    lab.observe("last", LAST, confirmed as f64, Unit::Count);
     lab.step(
         text! { en: "fault", zh: "故障" },
         text! {
@@ -328,6 +319,10 @@ async fn publish_to_the_last(
     nodes.draw_at(&at, &[(ALONE, paused()), (1, killed()), (2, killed())]);
     Ok(open)
 }
+
+const BLIND: Text = text! { en: "n1 cut off", zh: "n1 被断网" };
+const OTHERS: Text = text! { en: "n2+n3", zh: "n2+n3" };
+const LAST: Text = text! { en: "n1 left over", zh: "只剩 n1" };
 
 fn paused() -> Text {
     text! { en: "paused", zh: "已暂停" }

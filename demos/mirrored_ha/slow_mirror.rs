@@ -165,8 +165,7 @@ async fn one_hangs(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
     let (engine, slow) = (&lab.stage().engine, nodes.broker(SLOW)?);
     container::pause(engine, slow.container()).await?;
     lab.struck_once(Strike::Paused);
-    let meanwhile: Vec<_> =
-        meanwhile.into_iter().map(|id| nodes.taken(id)).collect();
+    let meanwhile: Vec<_> = nodes.take_over(meanwhile);
     let all = meanwhile.len();
     let open = nodes.publish_at_once(&mut shop, meanwhile).await;
     container::unpause(engine, slow.container()).await?;

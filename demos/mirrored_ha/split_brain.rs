@@ -9,8 +9,9 @@
 //!
 //! `pause_minority` stops the side that is no majority, once it has seen the
 //! others go down (see [`pause-minority`](super::pause_minority)). A quorum
-//! queue needs no such setting: without a majority nobody leads. On 4.3 there is none any more: metadata
-//! are in Raft too (Khepri), and the setting is taken and does nothing.
+//! queue needs no such setting: without a majority nobody leads. On 4.3 there
+//! is none any more: metadata are in Raft too (Khepri), and the setting is
+//! taken and does nothing.
 //!
 //! Source: RabbitMQ 3.13 documentation, "Clustering and Network Partitions",
 //! sections "Behavior During a Network Partition", "Recovering From a
@@ -19,12 +20,10 @@
 
 mod script;
 
-use serde_json::json;
-
 use self::script::{ALONE, MAJORITY, Sides, cut_apart};
 use super::{
     meanwhile::every_order_once,
-    nodes::{Kind, Node, Nodes},
+    nodes::{Kind, Nodes},
 };
 use crate::{
     demos::shop::orders::Ran,
@@ -141,21 +140,15 @@ pub static SPLIT_BRAIN: Scenario = Scenario {
 /// Both sides go on.
 async fn mirrored(lab: Lab) -> Ran {
     let nodes = Nodes::of(&lab)?;
-    mirror_to_all(&nodes, ALONE).await?;
+    nodes.mirror_to_all(ALONE).await?;
     cut_apart(&lab, &nodes, ALONE).await
 }
 
 /// Both sides go on: the one that had a mirror makes it the leader.
 async fn led_by_the_majority(lab: Lab) -> Ran {
     let nodes = Nodes::of(&lab)?;
-    mirror_to_all(&nodes, MAJORITY[0]).await?;
+    nodes.mirror_to_all(MAJORITY[0]).await?;
     cut_apart(&lab, &nodes, MAJORITY[0]).await
-}
-
-async fn mirror_to_all(nodes: &Nodes<'_>, leader: Node) -> Ran {
-    nodes.declare(Kind::Classic, leader).await?;
-    let all = json!({ "ha-mode": "all", "ha-sync-mode": "automatic" });
-    nodes.mirror(all, MAJORITY.len()).await
 }
 
 /// Whoever has no majority behind it confirms nothing.

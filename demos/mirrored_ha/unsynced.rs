@@ -187,7 +187,7 @@ pub(super) async fn leader_goes(lab: &Lab, promote: &str, goes: Goes) -> Ran {
     let gone = go(lab, &nodes, goes).await?;
     nodes.until_missed(BYSTANDER, 1).await?;
     let mut shop = nodes.publisher(&[BYSTANDER, MIRROR])?;
-    let meanwhile = meanwhile.into_iter().map(|id| nodes.taken(id)).collect();
+    let meanwhile = nodes.take_over(meanwhile);
     let open = nodes.publish_meanwhile(&mut shop, meanwhile).await;
     lab.step(
         text! { en: "fault", zh: "故障" },

@@ -149,8 +149,8 @@ traffic! {
     connections,
     /// Connections cut by a fault or by [`Wire::cut`].
     cuts,
-    /// Those of them whose fence was not answered in time (2 s): whether the broker has dealt with
-    /// all that was forwarded is not known.
+    /// Those of them whose fence was not answered in time (2 s): whether the
+    /// broker has dealt with all that was forwarded is not known.
     unfenced,
     /// Connections that ceased to be parseable: they are passed on unread, and no fault strikes
     /// there.

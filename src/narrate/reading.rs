@@ -191,8 +191,8 @@ impl fmt::Debug for Events {
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// No event is that long: a file without line ends is no record.
 const LONGEST: u64 = 4 * 1024 * 1024;
-/// Ten times what all records together may have that are kept: nobody reads more,
-/// whatever a few compressed octets may become.
+/// Ten times what all records together may have that are kept: nobody reads
+/// more, whatever a few compressed octets may become.
 const MOST: u64 = 2 << 30;
 
 /// What every first line had and will have, whatever else is in it.

@@ -86,6 +86,7 @@ eetcd|gun|jose|base64url";
 /// is ten retries 500 ms apart). Two are enough: whoever comes later joins it.
 const ALONE_SOONER: &str = "cluster_formation.discovery_retry_limit = 2\n\
                             cluster_formation.discovery_retry_interval = 100\n";
+/// Where the plugins are copied to: memory, from which they load sooner.
 const PLUGINS: &str = "/dev/shm/plugins";
 /// Queues that are neither durable nor exclusive are shown, and upstream's 4.3
 /// refuses them unless it is told not to (documentation, "Deprecated

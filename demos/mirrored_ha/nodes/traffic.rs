@@ -27,6 +27,10 @@ use crate::{
 pub const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest that a fail-over is waited for, where it may not come.
 const FAIL_OVER: Duration = Duration::from_secs(6);
+/// How long an election may take on the side that has a majority.
+pub const ELECTED: Duration = Duration::from_secs(30);
+/// A node that confirms alone does so at once, on a busy machine too.
+pub const ANSWERED: Duration = Duration::from_secs(6);
 /// Unanswered publishes at a time.
 pub const WINDOW: usize = 20;
 
@@ -58,6 +62,14 @@ impl Nodes<'_> {
     pub fn taken(&self, id: MessageId) -> Outgoing {
         self.lab.saw(id, Fact::Accepted);
         order(id)
+    }
+
+    /// The same of many.
+    pub fn take_over(
+        &self,
+        orders: impl IntoIterator<Item = MessageId>,
+    ) -> Vec<Outgoing> {
+        orders.into_iter().map(|id| self.taken(id)).collect()
     }
 
     /// Publishes these while something is down: for the first it waits as
@@ -211,7 +223,7 @@ pub async fn served_within(
 }
 
 /// One attempt for all together. Returns those that were not confirmed.
-async fn at_once(
+pub async fn at_once(
     shop: &mut FailoverPublisher,
     orders: Vec<Outgoing>,
 ) -> Vec<Outgoing> {

@@ -1,11 +1,9 @@
 //! What is the same in every way: the first node is cut off from the others,
 //! with a publisher on each side, and the network heals.
 
-use std::time::Duration;
-
 use futures::future::try_join_all;
 
-use super::super::nodes::{Node, Nodes, served_within};
+use super::super::nodes::{ANSWERED, ELECTED, Node, Nodes, served_within};
 use crate::{
     demos::shop::orders::Ran,
     event::Unit,
@@ -20,11 +18,6 @@ use crate::{
 pub const ALONE: Node = 0;
 /// The others.
 pub const MAJORITY: [Node; 2] = [1, 2];
-/// How long an election may take on the side that has a majority.
-const ELECTED: Duration = Duration::from_secs(30);
-/// A node that confirms alone does so at once, on a busy machine too.
-const ANSWERED: Duration = Duration::from_secs(6);
-
 /// How many orders each side gets: two in four come before the cut.
 #[derive(Clone, Copy)]
 pub struct Sides {
@@ -92,9 +85,8 @@ pub async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>, leader: Node) -> Ran {
         nodes.until_led_by(ALONE, &[ALONE]).await?;
     }
     lab.struck_once(Strike::Parted);
-    let taken = |side: Vec<MessageId>| -> Vec<Outgoing> {
-        side.into_iter().map(|id| nodes.taken(id)).collect()
-    };
+    let taken =
+        |side: Vec<MessageId>| -> Vec<Outgoing> { nodes.take_over(side) };
     let mut there = nodes.publisher(&MAJORITY)?;
     let mut here = nodes.publisher(&[ALONE])?;
     let (alone, majority) = (taken(alone), taken(majority));
