@@ -244,7 +244,11 @@ impl<'a> Nodes<'a> {
         if self.cluster.mend(SOON).await? {
             return Ok(());
         }
-        let what = text! { en: "the cluster to be whole", zh: "集群恢复完整" };
+        let what = text! {
+            en: "the cluster to be whole; running: {counted}",
+            zh: "集群恢复完整；各节点看到的运行数：{counted}",
+            counted = self.cluster.counted().await
+        };
         Err(RanOut { what, limit: SOON }.into())
     }
 

@@ -52,6 +52,9 @@ pub const STATISTICS: Duration = Duration::from_millis(500);
 const WHOLE_FOR: Duration = Duration::from_secs(1);
 /// A partition that is older than this does not heal by itself.
 const PARTED_FOR: Duration = Duration::from_secs(8);
+/// Nodes that were restarted for it have booted by then; if they found
+/// themselves apart again, they are restarted again.
+const REJOINED_WITHIN: Duration = Duration::from_secs(20);
 const ASKED_EVERY: Duration = Duration::from_millis(50);
 
 impl Cluster {
@@ -174,7 +177,7 @@ impl Cluster {
                 return Ok(false);
             }
         }
-        let (mut whole_since, mut restarted) = (None, false);
+        let (mut whole_since, mut patience) = (None, began + PARTED_FOR);
         while began.elapsed() < limit {
             let seen = self
                 .nodes
@@ -187,13 +190,29 @@ impl Cluster {
                 }
             } else {
                 whole_since = None;
-                if !restarted && began.elapsed() > PARTED_FOR {
-                    restarted = self.rejoin().await?;
+                if Instant::now() > patience && self.rejoin().await? {
+                    patience = Instant::now() + REJOINED_WITHIN;
                 }
             }
             sleep(ASKED_EVERY).await;
         }
         Ok(false)
+    }
+
+    /// How many nodes each counts as running, for whoever has to find out why
+    /// they are not whole: `n1 3, n2 2 (parted), n3 -`.
+    pub async fn counted(&self) -> String {
+        let counted = self.nodes.iter().zip(1..).map(async |(node, number)| {
+            let management = &node.management;
+            let running = management.counts_running().await;
+            let running = running.map_or("-".to_owned(), |n| n.to_string());
+            let parted = match management.is_parted().await {
+                true => " (parted)",
+                false => "",
+            };
+            format!("n{number} {running}{parted}")
+        });
+        join_all(counted).await.join(", ")
     }
 
     /// Where a node of RabbitMQ 3 knows of a partition, it goes on divided
