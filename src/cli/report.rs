@@ -27,8 +27,12 @@ pub struct PageFile {
     pub typed: PathBuf,
     target: PathBuf,
     dir: PathBuf,
-    mode: Permissions,
+    /// Those of what is replaced; of a new page the umask decides.
+    rights: Option<Permissions>,
 }
+
+/// As many links as Linux follows (path_resolution(7)).
+const LINKS: usize = 40;
 
 impl PageFile {
     /// Sees that a page can be written there. What is there stays.
@@ -45,8 +49,8 @@ impl PageFile {
                 },
             ));
         }
-        let mut mode = Permissions::from_mode(0o666);
-        let mut target = std::path::absolute(typed).map_err(cannot)?;
+        let mut rights = None;
+        let mut target = behind_links(typed).map_err(cannot)?;
         if let Ok(there) = fs::metadata(&target) {
             if !there.is_file() {
                 return Err(no_file(
@@ -58,13 +62,13 @@ impl PageFile {
             }
             // Replaced by a rename, which would not ask.
             OpenOptions::new().write(true).open(&target).map_err(cannot)?;
-            mode = Permissions::from_mode(there.permissions().mode() & 0o777);
-            // What a link leads to is replaced, and not the link.
+            let mode = there.permissions().mode() & 0o777;
+            rights = Some(Permissions::from_mode(mode));
             target = target.canonicalize().map_err(cannot)?;
         }
         let dir = target.parent().unwrap_or(Path::new("/")).to_owned();
         let typed = typed.to_owned();
-        let file = Self { typed, target, dir, mode };
+        let file = Self { typed, target, dir, rights };
         file.try_out().map_err(|e| cannot_write(&file.typed, &e))?;
         Ok(file)
     }
@@ -77,6 +81,10 @@ impl PageFile {
         let written = || -> io::Result<()> {
             let mut beside = self.beside()?;
             beside.write_all(page.as_bytes())?;
+            if let Some(rights) = &self.rights {
+                // Made with them, the umask would have taken some away.
+                beside.as_file().set_permissions(rights.clone())?;
+            }
             beside.as_file().sync_all()?;
             beside.persist(&self.target).map_err(|failed| failed.error)?;
             Ok(())
@@ -94,9 +102,21 @@ impl PageFile {
     fn beside(&self) -> io::Result<NamedTempFile> {
         tempfile::Builder::new()
             .prefix(".rmq-lab-report-")
-            .permissions(self.mode.clone())
+            .permissions(Permissions::from_mode(0o666))
             .tempfile_in(&self.dir)
     }
+}
+
+/// What a link leads to is written, and not the link, also where nothing is
+/// there yet.
+fn behind_links(typed: &Path) -> io::Result<PathBuf> {
+    let mut target = std::path::absolute(typed)?;
+    for _ in 0..LINKS {
+        let Ok(next) = fs::read_link(&target) else { return Ok(target) };
+        let beside = target.parent().unwrap_or(Path::new("/"));
+        target = beside.join(next);
+    }
+    Err(io::Error::other("too many links"))
 }
 
 fn no_file(path: &Path, is: &Text) -> Problem {
@@ -165,6 +185,31 @@ mod tests {
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o640);
         assert_eq!(only(dir.path()), ["page.html"]);
+    }
+
+    #[test]
+    fn the_umask_takes_nothing_from_what_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("page.html");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        PageFile::prepare(&path).unwrap().write("new").unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o666);
+    }
+
+    #[test]
+    fn a_link_to_nothing_yet_stays_a_link_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("page"), dir.path().join("link"));
+        symlink("page", &link).unwrap();
+        PageFile::prepare(&link).unwrap().write("new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let (one, other) = (dir.path().join("one"), dir.path().join("other"));
+        symlink("one", &other).unwrap();
+        symlink("other", &one).unwrap();
+        assert!(PageFile::prepare(&one).is_err(), "a ring of links");
     }
 
     #[test]
