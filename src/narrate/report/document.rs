@@ -92,7 +92,7 @@ fn head(log: &Log, title: &Text, lang: Lang, recorded: bool) -> Markup {
             })) }
             h1 { (both(title)) }
             p class="sums" { (both(&sums(log))) }
-            (broken_off(log))
+            (broken_off(log, recorded))
             (particulars(log, recorded))
         }
     }

@@ -85,9 +85,11 @@ pub(super) fn sums(log: &Log) -> Text {
     joined(&told, ", ", "，")
 }
 
-/// That the run did not come to its end, and why, if that is known.
-pub(super) fn broken_off(log: &Log) -> Markup {
-    if log.ended.is_some() {
+/// That the run did not come to its end, and why, if that is known. A
+/// scenario picked from its record is whole where it came to a verdict.
+pub(super) fn broken_off(log: &Log, recorded: bool) -> Markup {
+    let is_whole = recorded && log.error.is_none() && log.has_all();
+    if log.ended.is_some() || is_whole {
         return html! {};
     }
     let (error, help) = match &log.error {

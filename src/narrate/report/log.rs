@@ -66,6 +66,11 @@ impl Scene {
         format!("{}/{}", self.topic, self.scenario)
     }
 
+    /// Whether it came to a verdict, or was left out.
+    fn is_done(&self) -> bool {
+        self.ended.is_some() || self.skipped.is_some()
+    }
+
     fn skipped(topic: &str, scenario: &str, why: &Text) -> Self {
         Self {
             topic: topic.to_owned(),
@@ -166,6 +171,13 @@ impl Log {
                 }
             }
         }
+    }
+
+    /// Whether every scenario that the run was to have is there, and done.
+    pub fn has_all(&self) -> bool {
+        let wanted = self.begun.as_ref().map(|begun| begun.scenarios.len());
+        wanted == Some(self.scenes.len() + self.more)
+            && self.scenes.iter().all(Scene::is_done)
     }
 
     fn add(&mut self, scene: Option<Scene>) {

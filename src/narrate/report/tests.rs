@@ -205,11 +205,22 @@ fn a_run_that_was_broken_off_says_so_and_shows_what_it_saw() {
         .iter()
         .position(|e| matches!(e.event, Event::Struck { .. }))
         .unwrap();
+    let verdict = whole
+        .iter()
+        .position(|e| matches!(e.event, Event::Verdict(_)))
+        .unwrap();
     // Wherever it ends, there is a page; and at the strike it has the lane.
     for end in 0..whole.len() {
-        let page = made(whole[..end].to_vec());
-        assert!(page.contains("did not come to its end"), "{end}");
-        assert!(page.ends_with("</html>"), "{end}");
+        let mut live = Report::new(Lang::En);
+        whole[..end].iter().for_each(|event| live.tell(event).unwrap());
+        let (live, recorded) = (live.page(), made(whole[..end].to_vec()));
+        let says_so = "did not come to its end";
+        assert!(live.contains(says_so), "{end}");
+        // A scenario that was picked from a record is whole with its verdict.
+        assert_eq!(recorded.contains(says_so), end <= verdict, "{end}");
+        for page in [live, recorded] {
+            assert!(page.ends_with("</html>"), "{end}");
+        }
     }
     let mut events = whole[..=struck].to_vec();
     let page = made(events.clone());
