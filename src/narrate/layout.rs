@@ -262,9 +262,34 @@ impl Page {
         self.wrap(text, columns).into_iter().next().unwrap_or_default()
     }
 
-    /// Something to be copied: on its own line, never broken.
-    pub fn verbatim(&self, line: &str) -> String {
-        format!("   {}", self.paint(Ink::Cyan, line))
+    /// A command to be pasted: on lines of its own, and where one is not
+    /// enough it goes on as a shell reads it, behind a backslash.
+    pub fn verbatim(&self, command: &str) -> Vec<String> {
+        let room = self.width.saturating_sub(3);
+        let mut lines: Vec<String> = Vec::new();
+        for word in command.split(' ') {
+            match lines.last_mut() {
+                // With a space and a backslash behind it; and what is quoted
+                // stays whole.
+                Some(line)
+                    if self.width_of(line) + self.width_of(word) + 3
+                        <= room
+                        || is_in_quotes(line) =>
+                {
+                    line.push(' ');
+                    line.push_str(word);
+                }
+                Some(line) => {
+                    line.push_str(" \\");
+                    lines.push(format!("  {word}"));
+                }
+                None => lines.push(word.to_owned()),
+            }
+        }
+        lines
+            .iter()
+            .map(|line| format!("   {}", self.paint(Ink::Cyan, line)))
+            .collect()
     }
 
     pub fn seconds(&self, ms: u64) -> String {
@@ -303,6 +328,11 @@ pub(super) fn glued(line: &str) -> Vec<String> {
         }
     }
     parts
+}
+
+/// Whether a quotation was begun and not ended.
+fn is_in_quotes(line: &str) -> bool {
+    ['\'', '"'].iter().any(|quote| line.matches(*quote).count() % 2 == 1)
 }
 
 fn push_trimmed(pieces: &mut Vec<String>, piece: &mut String) {

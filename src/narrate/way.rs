@@ -203,7 +203,7 @@ impl Section {
                 // The ways differ by vhost; the second command teaches nothing.
                 let shape = command.replace(self.way.as_str(), "way");
                 if already.insert(shape) {
-                    vec![page.verbatim(command)]
+                    page.verbatim(command)
                 } else {
                     Vec::new()
                 }
