@@ -1,5 +1,6 @@
 //! The command line: what can be typed. Doc comments are the help.
 
+mod beside;
 pub mod demo;
 pub mod difference;
 pub mod doctor;
@@ -226,6 +227,9 @@ pub struct Demo {
     /// Never ask; by default a single scenario at a terminal does.
     #[arg(long)]
     pub no_predict: bool,
+    /// One scenario after another, also where some could go on beside others.
+    #[arg(long)]
+    pub one_by_one: bool,
     /// Take this mechanism out of the fixed way, and watch it fail.
     #[arg(long, value_name = "MECHANISM")]
     pub without: Option<String>,

@@ -12,6 +12,7 @@ pub mod check;
 pub mod clusters;
 mod failpoints;
 mod ground;
+pub mod lanes;
 mod observed;
 mod owed;
 pub mod plan;

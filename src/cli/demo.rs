@@ -8,7 +8,9 @@ use std::{
 };
 
 use super::{
-    Demo, Manner, names,
+    Demo, Manner,
+    beside::Scenarios,
+    names,
     page::{Page, stopped},
     progress::Notes,
     report::PageFile,
@@ -23,7 +25,7 @@ use crate::{
     lab::{
         Clusters, Mechanism, Plan,
         catalogue::{self, Entry},
-        run::{How, Place, Session, heard},
+        run::{How, Session, heard},
     },
     narrate::{
         Failure, JsonLines, Narrator, Pace, Record, Report, Terminal, View, utc,
@@ -366,26 +368,20 @@ async fn scenarios(
         ask: asked.predict
             || (alone && !asked.no_predict && chosen.without.is_none()),
     };
-    let of = u32::try_from(chosen.entries.len()).unwrap_or(u32::MAX);
-    for (index, entry) in (1..).zip(&chosen.entries) {
-        if let Some(why) = session.cannot(entry.scenario) {
-            summary.skipped += 1;
-            let (topic, scenario) =
-                (entry.topic.id.to_owned(), entry.scenario.id.to_owned());
-            narrator.tell(Event::Skipped { topic, scenario, why });
-            notes.skipped(&entry.target());
-            continue;
-        }
-        let place = Place { index, of };
-        let ended =
-            session.scenario(entry.topic, entry.scenario, place, how).await?;
-        // Without a mechanism it was another claim.
-        if ended.without.is_none() {
-            notes.run(&entry.target(), ended.verdict);
-        }
-        summary.ended.push(ended);
-    }
+    let at_once = at_once(&asked, how);
+    let all = Scenarios::new(session, chosen.entries, how, at_once);
+    all.run(&mut summary, &notes).await?;
     Ok(Came::End(summary))
+}
+
+/// How many scenarios may run at once. Whoever goes step by step, or is asked,
+/// sees one at a time. Else there may be one more than cores: they wait for
+/// brokers most of the time.
+fn at_once(asked: &Demo, how: How) -> usize {
+    let one_by_one =
+        asked.one_by_one || how.ask || pace(asked) != Pace::Through;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if one_by_one { 1 } else { cores + 1 }
 }
 
 /// The reader of our output went away, or the record cannot be written.
@@ -402,7 +398,7 @@ fn failed_to_tell(failure: Failure, dir: &RunDir) -> Result<Exit, Problem> {
 }
 
 /// A panic somewhere in the work. Its message has been printed.
-fn bug(failed: &tokio::task::JoinError) -> Problem {
+pub(super) fn bug(failed: &tokio::task::JoinError) -> Problem {
     Problem::environment(text! {
         en: "the lab itself failed, which is a bug: {failed}",
         zh: "实验室自身出错，这是一个 bug：{failed}",

@@ -159,7 +159,8 @@ fn look(events: Events) -> Result<Seen, Unreadable> {
                 seen.ended = true;
                 seen.took_ms = took_ms;
             }
-            _ if !seen.ended => seen.took_ms = stamped.at_ms,
+            // Scenarios that ran beside each other are told in turn.
+            _ if !seen.ended => seen.took_ms = seen.took_ms.max(stamped.at_ms),
             _ => {}
         }
     }

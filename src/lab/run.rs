@@ -56,7 +56,8 @@ pub struct How {
     pub ask: bool,
 }
 
-/// One stage and what is run on it.
+/// One stage and what is run on it. Cheap to clone.
+#[derive(Clone)]
 pub struct Session {
     /// The stage.
     pub stage: Arc<Stage>,

@@ -46,6 +46,13 @@ pub enum Failure {
 #[derive(Clone)]
 pub struct Narrator {
     inner: Arc<Inner>,
+    aside: Option<Arc<Mutex<Aside>>>,
+}
+
+/// What happens while something else is told, and is told later.
+enum Aside {
+    Kept(Vec<Stamped>),
+    Told,
 }
 
 struct Inner {
@@ -107,6 +114,7 @@ impl Narrator {
         };
         let desk = Desk { record, queued: Vec::new(), view: Some(sender) };
         Self {
+            aside: None,
             inner: Arc::new(Inner {
                 began,
                 pace,
@@ -120,12 +128,44 @@ impl Narrator {
     }
 
     /// Stamps an event, records it, and has it told: now, or what belongs
-    /// to a way with a pace at the next [`checkpoint`](Self::checkpoint). Waits for nobody.
+    /// to a way with a pace at the next [`checkpoint`](Self::checkpoint); what
+    /// happens [`aside`](Self::aside) when its turn comes. Waits for nobody.
     pub fn tell(&self, event: Event) {
+        let mut aside = self.is_aside();
         let mut desk = self.inner.desk();
         let at_ms = u64::try_from(self.inner.began.elapsed().as_millis())
             .unwrap_or(u64::MAX);
-        self.inner.take(&mut desk, Stamped { at_ms, event });
+        let event = Stamped { at_ms, event };
+        match aside.as_deref_mut() {
+            Some(Aside::Kept(kept)) => kept.push(event),
+            Some(Aside::Told) | None => self.inner.take(&mut desk, event),
+        }
+    }
+
+    /// For what goes on while something else is told: its events get the time
+    /// at which they happen, and are recorded and told from
+    /// [`in_turn`](Self::in_turn) on. Until then it may not ask.
+    pub fn aside(&self) -> Self {
+        let kept = Aside::Kept(Vec::new());
+        let aside = Some(Arc::new(Mutex::new(kept)));
+        Self { inner: self.inner.clone(), aside }
+    }
+
+    /// Its turn has come: what happened so far is told, and the rest as it
+    /// comes.
+    pub fn in_turn(&self) {
+        let Some(mut aside) = self.is_aside() else { return };
+        let Aside::Kept(kept) = std::mem::replace(&mut *aside, Aside::Told)
+        else {
+            return;
+        };
+        let mut desk = self.inner.desk();
+        kept.into_iter().for_each(|e| self.inner.take(&mut desk, e));
+    }
+
+    fn is_aside(&self) -> Option<MutexGuard<'_, Aside>> {
+        let aside = self.aside.as_ref()?;
+        Some(aside.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Tells an event of a recorded run, with the time it had.
@@ -155,6 +195,10 @@ impl Narrator {
     /// Nothing is in flight: whatever is queued is told, step by step where
     /// there is a pace. Returns when the view has told it all.
     pub async fn checkpoint(&self) {
+        // Nobody sees it yet.
+        if matches!(self.is_aside().as_deref(), Some(Aside::Kept(_))) {
+            return;
+        }
         let queued = std::mem::take(&mut self.inner.desk().queued);
         if queued.is_empty() {
             return self.inner.told().await;

@@ -94,6 +94,30 @@ async fn straight_through_everything_is_told_as_it_comes() {
 }
 
 #[tokio::test]
+async fn what_happens_aside_is_told_in_its_turn() {
+    let (narrator, paper) = narrator(Pace::Through, "");
+    let (first, second) = (narrator.aside(), narrator.aside());
+    first.in_turn();
+    let events = |of| sample::single(of).into_iter().map(|told| told.event);
+    for (one, other) in events(20).zip(events(30)) {
+        second.tell(other);
+        first.tell(one);
+    }
+    // Whoever asks for it does not wait for another's turn.
+    second.checkpoint().await;
+    first.checkpoint().await;
+    let (alone, expected) = self::narrator(Pace::Through, "");
+    events(20).for_each(|event| alone.tell(event));
+    alone.checkpoint().await;
+    assert_eq!(paper.text(), expected.text(), "only the first is told");
+    second.in_turn();
+    second.checkpoint().await;
+    events(30).for_each(|event| alone.tell(event));
+    alone.checkpoint().await;
+    assert_eq!(paper.text(), expected.text(), "then the second, whole");
+}
+
+#[tokio::test]
 async fn with_steps_a_way_is_told_at_the_checkpoint() {
     let (narrator, paper) = narrator(Pace::Step, "\n\n\n\n\n\n");
     tell(&narrator, sample::single(20));

@@ -1,0 +1,206 @@
+//! Which scenarios of a run may go on beside each other.
+//!
+//! Scenarios on clusters spend most of their time waiting for nodes that boot
+//! and for silence to be noticed. Those that stand on nothing in common need
+//! not wait for each other. Whoever stands on the broker that all share has it
+//! to itself: what is measured there is measured alone.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::{ClusterOf, Needs};
+
+/// What a scenario has to itself while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// The broker of the stage, and whatever is started beside it.
+    Stage,
+    /// The cluster of RabbitMQ 3 that scenarios share.
+    Three,
+    /// The cluster of RabbitMQ 4 that scenarios share.
+    Four,
+    /// A cluster of its own.
+    Nodes,
+}
+
+impl Lane {
+    /// What a scenario with these needs has to itself, in a run that is about
+    /// this major version of the broker.
+    pub fn of(needs: &Needs, major: u16) -> BTreeSet<Self> {
+        let mut lanes = BTreeSet::new();
+        match needs.cluster {
+            Some(ClusterOf::Run) if major >= 4 => lanes.insert(Self::Four),
+            Some(_) => lanes.insert(Self::Three),
+            None => false,
+        };
+        if needs.nodes > 0 {
+            lanes.insert(Self::Nodes);
+        }
+        if lanes.is_empty() {
+            lanes.insert(Self::Stage);
+        }
+        lanes
+    }
+}
+
+/// Scenarios that wait for their turn, and those that run. Each is known by
+/// its place in the list.
+#[derive(Debug)]
+pub struct Turns {
+    waiting: VecDeque<Turn>,
+    running: Vec<Turn>,
+    at_once: usize,
+}
+
+/// A scenario's place, what it has to itself, and its topic: topics follow
+/// each other.
+#[derive(Clone, Debug)]
+struct Turn {
+    place: usize,
+    lanes: BTreeSet<Lane>,
+    topic: &'static str,
+}
+
+impl Turns {
+    /// Scenarios by topic and lanes, of which so many may run at once.
+    pub fn new(
+        all: impl IntoIterator<Item = (&'static str, BTreeSet<Lane>)>,
+        at_once: usize,
+    ) -> Self {
+        let waiting = all.into_iter().enumerate();
+        let waiting = waiting
+            .map(|(place, (topic, lanes))| Turn { place, lanes, topic })
+            .collect();
+        Self { waiting, running: Vec::new(), at_once: at_once.max(1) }
+    }
+
+    /// The next that may begin now, if any. It runs then, until it is
+    /// [`over`](Self::over).
+    pub fn begin(&mut self) -> Option<usize> {
+        if self.running.len() >= self.at_once {
+            return None;
+        }
+        let first = self.running.iter().chain(&self.waiting);
+        let topic = first.min_by_key(|turn| turn.place)?.topic;
+        // Nobody overtakes who waits for the same.
+        let mut taken: BTreeSet<Lane> =
+            self.running.iter().flat_map(|turn| turn.lanes.clone()).collect();
+        let next = self.waiting.iter().position(|turn| {
+            let free = taken.is_disjoint(&turn.lanes);
+            taken.extend(&turn.lanes);
+            free && turn.topic == topic
+        })?;
+        let turn = self.waiting.remove(next)?;
+        let place = turn.place;
+        self.running.push(turn);
+        Some(place)
+    }
+
+    /// One that ran has come to its end.
+    pub fn over(&mut self, place: usize) {
+        self.running.retain(|turn| turn.place != place);
+    }
+
+    /// Nothing that comes after this one begins any more.
+    pub fn none_after(&mut self, place: usize) {
+        self.waiting.retain(|turn| turn.place < place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "a";
+    const B: &str = "b";
+
+    fn turns(all: &[(&'static str, &[Lane])], at_once: usize) -> Turns {
+        let all = all.iter().map(|(topic, lanes)| {
+            (*topic, lanes.iter().copied().collect::<BTreeSet<_>>())
+        });
+        Turns::new(all, at_once)
+    }
+
+    fn begun(turns: &mut Turns) -> Vec<usize> {
+        std::iter::from_fn(|| turns.begin()).collect()
+    }
+
+    #[test]
+    fn those_with_nothing_in_common_begin_at_once() {
+        use Lane::*;
+        let all: [(_, &[Lane]); 4] =
+            [(A, &[Four]), (A, &[Three]), (A, &[Four]), (A, &[Stage])];
+        let mut turns = turns(&all, 9);
+        assert_eq!(begun(&mut turns), [0, 1, 3]);
+        turns.over(1);
+        assert!(begun(&mut turns).is_empty());
+        turns.over(0);
+        assert_eq!(begun(&mut turns), [2]);
+    }
+
+    #[test]
+    fn no_more_than_so_many_at_once() {
+        use Lane::*;
+        let all: [(_, &[Lane]); 3] =
+            [(A, &[Four]), (A, &[Three]), (A, &[Stage])];
+        let mut one_by_one = turns(&all, 0);
+        assert_eq!(begun(&mut one_by_one), [0]);
+        one_by_one.over(0);
+        assert_eq!(begun(&mut one_by_one), [1]);
+        assert_eq!(begun(&mut turns(&all, 2)), [0, 1]);
+    }
+
+    #[test]
+    fn who_needs_two_is_not_overtaken_for_ever() {
+        use Lane::*;
+        let all: [(_, &[Lane]); 4] =
+            [(A, &[Three]), (A, &[Three, Nodes]), (A, &[Nodes]), (A, &[Three])];
+        let mut turns = turns(&all, 9);
+        assert_eq!(begun(&mut turns), [0]);
+        turns.over(0);
+        assert_eq!(begun(&mut turns), [1]);
+        turns.over(1);
+        assert_eq!(begun(&mut turns), [2, 3]);
+    }
+
+    #[test]
+    fn topics_follow_each_other() {
+        use Lane::*;
+        let all: [(_, &[Lane]); 3] =
+            [(A, &[Stage]), (A, &[Stage]), (B, &[Four])];
+        let mut turns = turns(&all, 9);
+        assert_eq!(begun(&mut turns), [0]);
+        turns.over(0);
+        assert_eq!(begun(&mut turns), [1]);
+        turns.over(1);
+        assert_eq!(begun(&mut turns), [2]);
+    }
+
+    #[test]
+    fn after_a_failure_only_what_comes_before_it_begins() {
+        use Lane::*;
+        let all: [(_, &[Lane]); 4] =
+            [(A, &[Three]), (A, &[Three]), (A, &[Four]), (A, &[Three])];
+        let mut turns = turns(&all, 9);
+        assert_eq!(begun(&mut turns), [0, 2]);
+        turns.over(2);
+        turns.none_after(2);
+        turns.over(0);
+        assert_eq!(begun(&mut turns), [1]);
+        turns.over(1);
+        assert!(begun(&mut turns).is_empty());
+    }
+
+    #[test]
+    fn what_a_scenario_stands_on_says_its_lane() {
+        let four = Needs { cluster: Some(ClusterOf::Run), ..Needs::BROKER };
+        assert_eq!(Lane::of(&four, 4), [Lane::Four].into());
+        assert_eq!(Lane::of(&four, 3), [Lane::Three].into());
+        let both = Needs {
+            cluster: Some(ClusterOf::Three),
+            nodes: 3,
+            ..Needs::BROKER
+        };
+        assert_eq!(Lane::of(&both, 4), [Lane::Three, Lane::Nodes].into());
+        assert_eq!(Lane::of(&Needs::BROKER, 4), [Lane::Stage].into());
+    }
+}
