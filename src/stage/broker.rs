@@ -12,7 +12,11 @@ use testcontainers::{
     core::{IntoContainerPort, WaitFor},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 
 use super::{
     Engine, Hear, News, docker,
@@ -102,6 +106,7 @@ const ADVANCED: &str = "[{rabbit,[{permit_deprecated_features,\
 const COOKIE: &str = "/var/lib/rabbitmq/.erlang.cookie";
 const READY_WITHIN: Duration = Duration::from_secs(90);
 const PROBE_EVERY: Duration = Duration::from_millis(25);
+const PROBED_WITHIN: Duration = Duration::from_secs(3);
 
 impl Broker {
     /// Starts a broker in a container called `name` and waits until it
@@ -158,7 +163,7 @@ impl Broker {
         let management = Management::new(ports[1], &user, &password);
         let running = || container.is_running();
         let answers = tokio::select! {
-            answers = handshakes(&uri, READY_WITHIN, running) => answers,
+            answers = handshakes(&uri, amqp, READY_WITHIN, running) => answers,
             // One that joins a cluster of 3.x may miss the first vhost, too.
             () = management.start_where_missed("%2f") => false,
         };
@@ -201,7 +206,7 @@ impl Broker {
     /// or not any more.
     pub async fn answers(&self, within: Duration) -> bool {
         let uri = self.uri(self.amqp, "%2f");
-        handshakes(&uri, within, || async { true }).await
+        handshakes(&uri, self.amqp, within, || async { true }).await
     }
 
     /// Where a person can look at it.
@@ -259,6 +264,8 @@ pub(super) struct Identity {
     pub cookie: String,
     /// Further lines of `rabbitmq.conf`.
     pub conf: String,
+    /// Further arguments of the Erlang machine.
+    pub erlang: &'static str,
 }
 
 impl Identity {
@@ -276,6 +283,7 @@ impl Identity {
             password: secret(),
             cookie: secret(),
             conf: String::new(),
+            erlang: "",
         }
     }
 }
@@ -285,7 +293,7 @@ fn request(
     identity: &Identity,
     ports: [u16; 3],
 ) -> testcontainers::ContainerRequest<GenericImage> {
-    let Identity { host, user, password, cookie, conf } = identity;
+    let Identity { host, user, password, cookie, conf, erlang } = identity;
     let conf = format!(
         "loopback_users = none\n\
          log.console = true\n\
@@ -324,6 +332,7 @@ fn request(
         .with_wait_for(WaitFor::Nothing)
         .with_hostname(host)
         .with_env_var("RABBITMQ_PLUGINS_DIR", PLUGINS)
+        .with_env_var("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", *erlang)
         .with_env_var("LAB_CONF", conf)
         .with_env_var("LAB_COOKIE", cookie)
         .with_env_var("LAB_DEFINITIONS", definitions.to_string())
@@ -339,6 +348,7 @@ fn request(
 /// the broker is still booting.
 async fn handshakes<F: Future<Output = bool>>(
     uri: &str,
+    at: SocketAddr,
     within: Duration,
     running: impl Fn() -> F,
 ) -> bool {
@@ -349,7 +359,8 @@ async fn handshakes<F: Future<Output = bool>>(
             uri,
             lapin::ConnectionProperties::default(),
         );
-        if let Ok(Ok(connection)) = timeout(Duration::from_secs(3), probe).await
+        if speaks_amqp(at).await
+            && let Ok(Ok(connection)) = timeout(PROBED_WITHIN, probe).await
         {
             let _ = connection.close(200, "probe".into()).await;
             return true;
@@ -361,6 +372,18 @@ async fn handshakes<F: Future<Output = bool>>(
         sleep(PROBE_EVERY).await;
     }
     false
+}
+
+/// Whether somebody there begins a handshake: a connection of the library is
+/// too dear to be tried forty times a second on a machine that boots brokers.
+async fn speaks_amqp(at: SocketAddr) -> bool {
+    let first_byte = async {
+        let mut socket = TcpStream::connect(at).await?;
+        socket.write_all(b"AMQP\x00\x00\x09\x01").await?;
+        socket.read_u8().await
+    };
+    // 1 begins a method frame: connection.start.
+    matches!(timeout(PROBED_WITHIN, first_byte).await, Ok(Ok(1)))
 }
 
 async fn started_at(
