@@ -104,10 +104,12 @@ pub fn prediction(
             format!("{key}  {}", choice.zh),
         )
     };
-    let mut all = KEYS.iter().zip(predict.choices).map(lettered);
+    let laid = laid_out(&entry);
+    let laid_out = laid.iter().map(|choice| &predict.choices[*choice]);
+    let mut all = KEYS.iter().zip(laid_out).map(lettered);
     all.try_for_each(|choice| desk.beneath(Ink::Plain, &choice))?;
     let mut given = Hints::of(hints);
-    let right = KEYS.get(predict.right).copied().unwrap_or('a');
+    let right = right_key(&entry);
     loop {
         let keys = KEYS.iter().take(predict.choices.len());
         let mut choices: Vec<_> =
@@ -127,6 +129,23 @@ pub fn prediction(
             Answer::Enter | Answer::Quit => return Ok(None),
         }
     }
+}
+
+/// The choices of a prediction in the order in which they are laid out. In the
+/// scenario a plausible wrong one comes first, and who has seen some knows
+/// that: here each begins with another one, always the same.
+fn laid_out(entry: &Entry) -> Vec<usize> {
+    let count = entry.scenario.predict.choices.len();
+    let target = entry.target();
+    let sum: usize = target.bytes().map(usize::from).sum();
+    (0..count).map(|place| (place + sum) % count).collect()
+}
+
+/// The key of the right one.
+pub fn right_key(entry: &Entry) -> char {
+    let right = entry.scenario.predict.right;
+    let place = laid_out(entry).iter().position(|choice| *choice == right);
+    place.and_then(|place| KEYS.get(place)).copied().unwrap_or('a')
 }
 
 fn said(
@@ -157,9 +176,21 @@ fn said(
 
 /// What the run shows, and the command that proves it.
 pub fn outcome(desk: &mut Desk<'_>, entry: Entry) -> io::Result<()> {
-    let scenario = entry.scenario;
-    desk.label(&text! { en: "Claim", zh: "结论" }, &scenario.claim)?;
+    let claim = &entry.scenario.claim;
+    let claim = Text::made(
+        without_key(&claim.en, ": ").to_owned(),
+        without_key(&claim.zh, "：").to_owned(),
+    );
+    desk.label(&text! { en: "Claim", zh: "结论" }, &claim)?;
     desk.commands(&PROOF, &[format!("rmq-lab demo {}", entry.target())])
+}
+
+/// A claim says which choice is right by its key in the scenario: `b: …`.
+fn without_key<'c>(claim: &'c str, colon: &str) -> &'c str {
+    match claim.split_once(colon) {
+        Some((key, rest)) if key.chars().count() == 1 => rest,
+        _ => claim,
+    }
 }
 
 /// When the card comes back, and whether to go on.

@@ -1,5 +1,10 @@
 use super::*;
-use crate::{cli::study::desk::tests::told, text::Lang};
+use crate::{
+    cli::study::desk::tests::told,
+    demos::TOPICS,
+    lab::catalogue::{self, Entry},
+    text::Lang,
+};
 
 const NOW: Moment = Moment(1_764_150_000);
 
@@ -48,10 +53,21 @@ impl Room {
         let Face::Prediction(entry, _) = &card.face else {
             panic!("no prediction: {target}")
         };
-        match entry.scenario.predict.right {
-            0 => ('a', 'b'),
-            right => (['a', 'b', 'c', 'd'][right], 'a'),
+        match cards::right_key(entry) {
+            'a' => ('a', 'b'),
+            right => (right, 'a'),
         }
+    }
+}
+
+#[test]
+fn no_key_is_right_much_more_often_than_another() {
+    let all: Vec<_> = catalogue::entries(TOPICS).collect();
+    for key in ['a', 'b', 'c'] {
+        let is_right = |entry: &&Entry| cards::right_key(entry) == key;
+        let count = all.iter().filter(is_right).count();
+        let (least, most) = (all.len() / 6, all.len() / 2);
+        assert!((least..most).contains(&count), "{key}: {count}");
     }
 }
 

@@ -169,14 +169,16 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Asks for one of these keys, or `q`, which ends. A key that is none of
-    /// them is told which there are.
+    /// Asks for one of these keys, or `q`, which ends. At a key that is none of
+    /// them it says once which there are: said again and again, it would push
+    /// the question off the screen.
     ///
     /// # Errors
     /// As [`gap`](Self::gap).
     pub fn ask(&mut self, choices: &[Choice]) -> io::Result<Answer> {
+        let mut is_said = false;
+        self.prompt(choices)?;
         loop {
-            self.prompt(choices)?;
             let pressed = self.keys.next();
             if let Some(answer) = understood(pressed, choices) {
                 let echo = match answer {
@@ -188,8 +190,12 @@ impl<'a> Desk<'a> {
                 return Ok(answer);
             }
             self.keys.forget_pending();
-            writeln!(self.out)?;
-            self.say(Ink::Yellow, &unknown(pressed, choices))?;
+            if !is_said {
+                is_said = true;
+                writeln!(self.out)?;
+                self.say(Ink::Yellow, &unknown(pressed, choices))?;
+                self.prompt(choices)?;
+            }
         }
     }
 
@@ -331,6 +337,10 @@ pub(crate) mod tests {
                         \"x\" does nothing here; keys: Enter, h, q\n \
                         [Enter] answer   [h] hint   [q] end h\n";
         assert_eq!(said, expected);
+        let again = told("xyzh", Lang::En, |desk| {
+            assert_eq!(desk.ask(&choices()).unwrap(), Answer::Key('h'));
+        });
+        assert_eq!(again, expected, "and only once");
         let said = told("xh", Lang::Zh, |desk| {
             desk.ask(&choices()).unwrap();
         });
