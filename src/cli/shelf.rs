@@ -78,13 +78,14 @@ pub struct Found {
     pub path: Option<PathBuf>,
 }
 
-/// What `latest`, a run's id, a topic, topic/scenario or a file's name means.
+/// What `latest`, a run's id, a topic, topic/scenario or a file's name means,
+/// to a command as it is typed before such a name.
 ///
 /// # Errors
 /// A [`Problem`] where there is no such thing, or it cannot be told.
-pub fn find(word: &str) -> Result<Found, Problem> {
+pub fn find(word: &str, command: &str) -> Result<Found, Problem> {
     if word == LATEST {
-        return latest();
+        return latest(command);
     }
     let unknown = match names::entries(word) {
         Ok(entries) => return of_target(word, &entries),
@@ -136,7 +137,7 @@ pub const RUNS: Text = text! {
     en: "rmq-lab runs tells what is recorded", zh: "rmq-lab runs 会列出所有记录"
 };
 
-fn latest() -> Result<Found, Problem> {
+fn latest(command: &str) -> Result<Found, Problem> {
     let runs = kept();
     for run in &runs {
         // What cannot be told is listed by `runs`, and stops nothing.
@@ -153,16 +154,17 @@ fn latest() -> Result<Found, Problem> {
         })
         .help(RUNS),
     };
-    Err(with_shipped(problem))
+    Err(with_shipped(problem, command))
 }
 
-/// A topic of which a run ships is always there.
-fn with_shipped(problem: Problem) -> Problem {
+/// A topic of which a run ships is always there: how to have `command` look at
+/// that one.
+fn with_shipped(problem: Problem, command: &str) -> Problem {
     match recorded::shipped().next() {
         Some((topic, _)) => problem.help(text! {
-            en: "a run that came with the program: rmq-lab replay {topic}",
-            zh: "随程序附带的录像：rmq-lab replay {topic}",
-            topic = topic
+            en: "a run that came with the program: rmq-lab {command} {topic}",
+            zh: "随程序附带的录像：rmq-lab {command} {topic}",
+            command = command, topic = topic
         }),
         None => problem,
     }

@@ -88,7 +88,8 @@ fn as_json(life: &Life, head: &Head) -> String {
 /// The record, or the scenario of it that was asked for.
 fn recorded(asked: &Trace) -> Result<Recorded, Problem> {
     let word = asked.run.as_deref().or(asked.scenario.as_deref());
-    let found = shelf::find(word.unwrap_or(shelf::LATEST))?.recorded;
+    let command = format!("trace {} --run", asked.message);
+    let found = shelf::find(word.unwrap_or(shelf::LATEST), &command)?.recorded;
     let Some(typed) = &asked.scenario else { return Ok(found) };
     let scenario = &*names::by_id(typed);
     let is_it = |scene: &Scene<'_>| {
