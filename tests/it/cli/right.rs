@@ -72,6 +72,13 @@ pub fn trials() -> Vec<Trial> {
             .looks_like(every_line_is_an_event)
             .looks_like(proven_once_and_nothing_left)
             .named("a_demo_for_a_program_is_proven"),
+        Asked::to(
+            "demo mirrored-ha/slow-mirror mirrored-ha/two-masters --json",
+        )
+        .within(180)
+        .looks_like(every_line_is_an_event)
+        .looks_like(ran_beside_each_other_and_told_in_turn)
+        .named("scenarios_with_nothing_in_common_run_beside_each_other"),
     ];
     trials.extend(["elvish", "fish", "powershell", "zsh"].map(|shell| {
         Asked::to(&format!("completions {shell}"))
@@ -198,6 +205,30 @@ pub(super) fn every_line_is_an_event(ended: &Ended) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// One stands on a cluster, the other on the broker of the stage.
+fn ran_beside_each_other_and_told_in_turn(ended: &Ended) -> Result<(), String> {
+    let events = events(ended)?;
+    let told: Vec<(&str, u64)> = events
+        .iter()
+        .filter(|event| {
+            event["event"] == "scenario-started" || event["event"] == "verdict"
+        })
+        .map(|event| {
+            let at = event["at_ms"].as_u64().unwrap_or_default();
+            (text(event, "scenario"), at)
+        })
+        .collect();
+    match told.as_slice() {
+        [
+            ("slow-mirror", _),
+            ("slow-mirror", judged),
+            ("two-masters", begun),
+            ("two-masters", _),
+        ] if begun < judged => Ok(()),
+        _ => Err(format!("{told:?}")),
+    }
 }
 
 fn proven_once_and_nothing_left(ended: &Ended) -> Result<(), String> {
