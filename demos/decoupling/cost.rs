@@ -102,9 +102,10 @@ pub static COST: Scenario = Scenario {
              下一步取决于它：逐条等。消费用推送。"
     },
     limit: text! {
-        en: "tx hardly ever: each commit is waited for. get for a rare look. \
+        en: "tx hardly ever: nothing goes on until a commit is answered. get \
+             for a rare look. \
              Prefetch 1 for slow, uneven work. A cut makes a window unknown.",
-        zh: "tx 几乎不用：每次 commit 都要等。get 只用于偶尔看一眼；\
+        zh: "tx 几乎不用：commit 没答复之前什么都干不了。get 只用于偶尔看一眼；\
              prefetch 1 用于又慢又不均的活。连接一断，整个窗口结果不明。"
     },
     say: text! {

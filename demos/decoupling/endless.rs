@@ -37,9 +37,9 @@ pub static ENDLESS: Scenario = Scenario {
         zh: "订单多得处理不过来？反正队列都收得下。"
     },
     fault: text! {
-        en: "Orders come three times as fast as they can be done, and go on \
-             coming.",
-        zh: "订单一直以处理速度的三倍涌入，没有停的意思。"
+        en: "Orders come more than three times as fast as they can be done, \
+             and go on coming.",
+        zh: "订单一直以处理速度的三倍多涌入，没有停的意思。"
     },
     predict: Predict {
         question: text! {

@@ -1,6 +1,6 @@
 //! Balancers before the brokers, an address, and a shop that knows no other.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use futures::future::BoxFuture;
@@ -259,6 +259,8 @@ struct Seen {
     unanswered: u32,
     /// Confirmed, of those that were sent after the fault had struck.
     after: u32,
+    /// For how long one was sent again before the shop gave up.
+    in_vain: Option<Duration>,
 }
 
 /// One after another, some of them only after the fault has struck: it
@@ -284,7 +286,9 @@ async fn publish(
             continue;
         }
         seen.unanswered += 1;
+        let began = Instant::now();
         if !again(shop, order).await {
+            seen.in_vain = Some(began.elapsed());
             break;
         }
     }
@@ -298,7 +302,7 @@ async fn tell(
     blow: &Blow,
     seen: &Seen,
 ) {
-    let Seen { unanswered, after } = seen;
+    let Seen { unanswered, after, in_vain } = seen;
     let moved = front.balancers.holders().await != [struck];
     let name = struck + 1;
     for (id, name, value) in [
@@ -316,16 +320,25 @@ async fn tell(
     ] {
         lab.observe(id, name, value, Unit::Count);
     }
+    let then = match in_vain.map(|waited| waited.as_secs()) {
+        None => text! {
+            en: "then {after} confirmed", zh: "其后确认 {after} 个", after = after
+        },
+        Some(seconds) => text! {
+            en: "sent again for {s} s, in vain", zh: "重发了 {s} 秒，没用",
+            s = seconds
+        },
+    };
     lab.step(
         text! { en: "fault", zh: "故障" },
         Text::made(
             format!(
-                "lb{name} {}; {unanswered} unanswered, then {after} confirmed",
-                blow.word.en
+                "lb{name} {}; {unanswered} unanswered, {}",
+                blow.word.en, then.en
             ),
             format!(
-                "lb{name} {}；未应答 {unanswered} 个，其后确认 {after} 个",
-                blow.word.zh
+                "lb{name} {}；未应答 {unanswered} 个，{}",
+                blow.word.zh, then.zh
             ),
         ),
     );

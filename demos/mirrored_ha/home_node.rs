@@ -115,9 +115,9 @@ pub static HOME_NODE: Scenario = Scenario {
              3.10 甚至边确认边丢。"
     },
     fix: text! {
-        en: "A quorum queue. Publish with mandatory in any case: it is what \
-             tells that there was nowhere to put it.",
-        zh: "用仲裁队列。发布一律带 mandatory：没地方放时只有它会告诉你。"
+        en: "A quorum queue. Publish with mandatory in any case: 4.3 nacks, on \
+             3.x only that tells that there was nowhere to put it.",
+        zh: "用仲裁队列。发布一律带 mandatory：没地方放，4.3 会 nack，3.x 只有它能告诉你。"
     },
     limit: text! {
         en: "What was stored comes back with the node, if its disk does. \

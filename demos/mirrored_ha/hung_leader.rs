@@ -31,8 +31,8 @@ use crate::{
 pub static HUNG_LEADER: Scenario = Scenario {
     id: "hung-leader",
     recipe: text! {
-        en: "We killed the leader: confirms were back within half a second.",
-        zh: "我们演练过：杀掉 leader，半秒之内又能确认了。"
+        en: "We killed the leader: confirms were back within a second.",
+        zh: "我们演练过：杀掉 leader，一秒之内又能确认了。"
     },
     fault: text! {
         en: "The leader's node stands still instead, its sockets open.",

@@ -124,6 +124,9 @@ async fn both_hold_it(lab: Lab) -> Ran {
         },
     );
     front.draw_sides(&[], true).await;
+    lab.came_to(text! {
+        en: "both held the address", zh: "两台都有虚拟 IP"
+    });
     balancer::heal(&front.balancers).await?;
     hold(&lab, &front, 1).await?;
     observe(&lab, &front, "healed", text! { en: "healed", zh: "恢复后" }).await;

@@ -123,12 +123,15 @@ fn tell(lab: &Lab, how: Consumes, bench: &Bench, depth: Depth) {
         },
     );
     let (held, taken) = (bench.held(), lab.sums().delivered);
+    let done =
+        u64::from(bench.packed() + held).saturating_sub(taken);
     lab.step(
         text! { en: "fault", zh: "故障" },
         text! {
-            en: "it dies with {held} in its hands and {buffer} in its buffer",
-            zh: "它死了：手里 {held} 个，缓冲区 {buffer} 个",
-            held = held, buffer = u64::from(sent).saturating_sub(taken)
+            en: "it dies: {held} in its hands, {done} of them packed, {buffer} \
+                 in its buffer",
+            zh: "它死了：手里 {held} 个，其中 {done} 个已打包，缓冲区 {buffer} 个",
+            held = held, done = done, buffer = u64::from(sent).saturating_sub(taken)
         },
     );
 }

@@ -288,9 +288,9 @@ impl Packer {
                 all = all, signal = signal, times = times
             },
             None => text! {
-                en: "{all} orders fail, {signal}: each came {times} times, and \
-                     comes on",
-                zh: "{all} 个订单失败，{signal}：各投递 {times} 次，还在继续",
+                en: "{all} orders fail, {signal}: each came {times} times at \
+                     least, and comes on",
+                zh: "{all} 个订单失败，{signal}：各至少投递 {times} 次，还在继续",
                 all = all, signal = signal, times = ENDLESS
             },
         };

@@ -112,7 +112,8 @@ impl Nodes<'_> {
         let (Some(confirmed), Some(open)) = figures else { return };
         if done == self.lab.count() {
             self.lab.came_to(text! {
-                en: "{confirmed} of {all} meanwhile", zh: "期间确认 {confirmed}/{all}",
+                en: "{confirmed} of {all} confirmed meanwhile",
+                zh: "期间确认 {confirmed}/{all}",
                 confirmed = confirmed, all = confirmed + open
             });
         }
