@@ -123,8 +123,7 @@ fn tell(lab: &Lab, how: Consumes, bench: &Bench, depth: Depth) {
         },
     );
     let (held, taken) = (bench.held(), lab.sums().delivered);
-    let done =
-        u64::from(bench.packed() + held).saturating_sub(taken);
+    let done = u64::from(bench.packed() + held).saturating_sub(taken);
     lab.step(
         text! { en: "fault", zh: "故障" },
         text! {
