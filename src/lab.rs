@@ -59,11 +59,6 @@ use crate::{
 /// the ledger counts all, the record stays readable.
 pub const RECORD_ALL_UP_TO: u32 = 5_000;
 
-/// What is awaited is looked at again after this, and the longer it takes the
-/// later.
-const SOONEST: Duration = Duration::from_millis(10);
-const LATEST: Duration = Duration::from_millis(200);
-
 /// What one way of one scenario works with. Cheap to clone.
 #[derive(Clone)]
 pub struct Lab(Arc<Inner>);
@@ -337,8 +332,7 @@ impl Lab {
                 let (what, limit_s) = (what.clone(), Some(limit.as_secs()));
                 self.0.narrator.tell(Event::Waiting { what, limit_s });
             }
-            // Whoever is asked may be busy with what is awaited.
-            sleep((began.elapsed() / 10).clamp(SOONEST, LATEST)).await;
+            sleep(Duration::from_millis(10)).await;
         }
         if told {
             let took_ms = millis(began.elapsed());
