@@ -73,8 +73,7 @@ pub fn trials() -> Vec<Trial> {
             asked("trace 10", Shelf::new())
                 .exits(64)
                 .says_on_stderr("error: no run is recorded yet\n")
-                .and(" --run decoupling\n")
-                .and("rmq-lab replay decoupling\n"),
+                .and("rmq-lab trace 10 --run decoupling\n"),
             "a_message_where_no_run_is_recorded",
         ),
         named(
