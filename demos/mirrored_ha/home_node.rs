@@ -116,8 +116,8 @@ pub static HOME_NODE: Scenario = Scenario {
     },
     fix: text! {
         en: "A quorum queue. Publish with mandatory in any case: 4.3 nacks, on \
-             3.x only that tells that there was nowhere to put it.",
-        zh: "用仲裁队列。发布一律带 mandatory：没地方放，4.3 会 nack，3.x 只有它能告诉你。"
+             3.10 only that tells that there was nowhere to put it.",
+        zh: "用仲裁队列。发布一律带 mandatory：没地方放，4.3 会 nack，3.10 只有它能告诉你。"
     },
     limit: text! {
         en: "What was stored comes back with the node, if its disk does. \

@@ -4,12 +4,13 @@
 //! ([`quorum-failover`](super::quorum_failover)). Hanging (a frozen virtual
 //! machine, a dead disk, a pause of the whole process) it says nothing, and
 //! closes nothing. The others find out by its silence: when it has answered
-//! their failure detector's probes too late, or at the latest after
-//! `net_ticktime`. Until then nothing is confirmed. When it goes on, it learns
-//! of the new term and follows.
+//! their failure detector's probes too late, or when `net_ticktime` is over and
+//! the connection between the nodes is given up. Until then nothing is
+//! confirmed. When it goes on, it learns of the new term and follows.
 //!
 //! Source: RabbitMQ documentation, "Quorum Queues", section "Leader Election
-//! and Failure Handling"; "Net Tick Time"; the detector is the library `aten`.
+//! and Failure Handling"; "Net Tick Time"; the detector is the library `aten`,
+//! whose interval is `raft.adaptive_failure_detector.poll_interval`.
 
 use super::{
     meanwhile::{every_order_once, split},
@@ -89,9 +90,10 @@ pub static HUNG_LEADER: Scenario = Scenario {
         zh: "确认设时限、重发、消费者幂等；演练不要只杀进程，也要让它卡住。"
     },
     limit: text! {
-        en: "Here `net_ticktime` is 5 s; by default it is 60 s. Shorter, it \
-             takes a busy node for a dead one.",
-        zh: "这里 `net_ticktime` 是 5 秒，默认 60 秒；\
+        en: "How long depends on the failure detector (aten) and on \
+             `net_ticktime` (here 5 s, by default 60). Shorter, they take a \
+             busy node for a dead one.",
+        zh: "要多久，看故障检测器（aten）和 `net_ticktime`（这里 5 秒，默认 60 秒）；\
              调得太短，忙的节点会被当成死的。"
     },
     say: text! {
@@ -105,7 +107,7 @@ pub static HUNG_LEADER: Scenario = Scenario {
 const MEANWHILE: u32 = 2;
 const LEADER: usize = 0;
 const AT: usize = 1;
-/// After a kill it was 0.3 to 0.4 s; whoever waits for silence waits longer.
+/// After a kill it was 0.3 to 0.7 s; whoever waits for silence waits longer.
 const SILENCE_MS: f64 = 1_500.0;
 
 /// Half of the orders before, half while the leader stands still.

@@ -1,10 +1,11 @@
 //! A quiet hour, and the balancer hangs up.
 //!
-//! `timeout client` ends a connection on which the client has sent nothing for
-//! so long. A consumer that waits for work sends nothing but heartbeats, and
-//! those come every half of what was agreed upon: every 30 s where nobody
-//! says otherwise, as the broker proposes 60 s. A `timeout client` below that
-//! cuts every idle consumer (here 3 s).
+//! `timeout client` ends a connection on which nothing has passed for so long:
+//! what is sent to the client counts as well, unless `option
+//! independent-streams` says otherwise. To and from a consumer that waits for
+//! work nothing passes but heartbeats, and those come every half of what was
+//! agreed upon: every 30 s where nobody says otherwise, as the broker proposes
+//! 60 s. A `timeout client` below that cuts every idle consumer (here 3 s).
 //!
 //! Source: HAProxy 3.0 Configuration Manual, `timeout client`; RabbitMQ
 //! documentation, "Detecting Dead TCP Connections with Heartbeats and TCP

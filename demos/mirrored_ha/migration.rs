@@ -5,9 +5,10 @@
 //! with another type is refused (406), loses the channel, and with it whatever
 //! was on it; so a new version of an application that asks for a quorum queue
 //! does not start. On RabbitMQ 4 a policy with `ha-mode` is refused, and so
-//! are definitions that contain one, with all that comes after it: nothing of
-//! the export of a 3.x cluster is there then. On 3.x such a policy is accepted
-//! for a quorum queue and does nothing.
+//! are definitions that contain one, with all that comes after it: no queue and
+//! no binding of the export of a 3.x cluster is there then. What comes before
+//! policies (users, vhosts, permissions, exchanges) may be. On 3.x such a
+//! policy is accepted for a quorum queue and does nothing.
 //!
 //! Source: RabbitMQ documentation, "Migrate your RabbitMQ Mirrored Classic
 //! Queues to Quorum Queues"; "Queues", section "Declaration and
@@ -60,7 +61,7 @@ pub static MIGRATION: Scenario = Scenario {
                 en: "a classic queue, policy ignored",
                 zh: "经典队列，策略被忽略"
             },
-            text! { en: "nothing", zh: "什么都没有" },
+            text! { en: "no queue at all", zh: "一个队列也没有" },
         ],
         right: 2,
     },

@@ -101,9 +101,11 @@ pub static ONE_BALANCER: Scenario = Scenario {
     figures: &["unanswered", "after", "gap"],
     bars: &[],
     claim: text! {
-        en: "b: the address moved in a second or so. What was on the wire stayed \
+        en: "b: the address moved in a second or so (adverts every 0.2 s here; \
+             by default every second, so 3 to 4). What was on the wire stayed \
              unanswered, until its publisher sent it again.",
-        zh: "b：虚拟 IP 一两秒内漂移。在途的没有应答，由发布方自己重发。"
+        zh: "b：虚拟 IP 一两秒内漂移（这里 0.2 秒一个通告；默认 1 秒，就要三四秒）。\
+             在途的没有应答，由发布方自己重发。"
     },
     fix: text! {
         en: "Two balancers, keepalived; clients that reconnect and resend.",

@@ -100,9 +100,9 @@ pub static QUORUM_FAILOVER: Scenario = Scenario {
     },
     limit: text! {
         en: "A killed process closes its connections. A machine that vanishes \
-             does not: then the others wait, here for net_ticktime 5 s.",
-        zh: "进程被杀，连接会关闭；机器凭空消失则不会，其他成员要等\
-             （这里 net_ticktime 为 5 秒）。"
+             does not: then the others wait for seconds, see `hung-leader`.",
+        zh: "进程被杀，连接会关闭；机器凭空消失则不会，其他成员要等好几秒，\
+             见 `hung-leader`。"
     },
     say: text! {
         en: "\"A majority has what was confirmed, and only who has it may lead.\"",

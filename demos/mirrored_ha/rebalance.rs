@@ -221,8 +221,8 @@ async fn spread_the_leaders(lab: &Lab) -> Ran {
     lab.step(
         text! { en: "rebalance", zh: "平衡" },
         text! {
-            en: "leaders moved; no connection was touched",
-            zh: "leader 挪过去了；连接一个没动"
+            en: "leaders moved to n3",
+            zh: "leader 挪到 n3 上了"
         },
     );
     draw(lab, &nodes, None).await

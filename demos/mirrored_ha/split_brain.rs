@@ -8,9 +8,10 @@
 //! clients; on 3.10 it was seen to take five seconds, or more than a minute.
 //!
 //! `pause_minority` stops the side that is no majority, once it has seen the
-//! others go down (see [`pause-minority`](super::pause_minority)). A quorum
-//! queue needs no such setting: without a majority nobody leads. On 4.3 there
-//! is none any more: metadata are in Raft too (Khepri), and the setting is
+//! others go down (see [`pause-minority`](super::pause_minority)). The
+//! messages of a quorum queue need no such setting: without a majority nobody
+//! leads. What the nodes know of queues, users and policies does, as long as
+//! that is in Mnesia. On 4.3 there is none any more: metadata are in Raft too (Khepri), and the setting is
 //! taken and does nothing.
 //!
 //! Source: RabbitMQ 3.13 documentation, "Clustering and Network Partitions",
