@@ -5,7 +5,10 @@
 //! not wait for each other. Whoever stands on the broker that all share has it
 //! to itself: what is measured there is measured alone.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+};
 
 use super::{ClusterOf, Needs, clusters::THREES};
 
@@ -69,16 +72,25 @@ struct Turn {
 }
 
 impl Turns {
-    /// Scenarios by topic and lanes, of which so many may run at once.
+    /// Scenarios by topic and lanes, of which so many may run at once. Those of
+    /// a topic that stand on more than one thing come first.
     pub fn new(
         all: impl IntoIterator<Item = (&'static str, BTreeSet<Lane>)>,
         at_once: usize,
     ) -> Self {
-        let waiting = all.into_iter().enumerate();
-        let waiting = waiting
+        let mut waiting: Vec<_> = all
+            .into_iter()
+            .enumerate()
             .map(|(place, (topic, lanes))| Turn { place, lanes, topic })
             .collect();
-        Self { waiting, running: Vec::new(), at_once: at_once.max(1) }
+        if at_once > 1 {
+            // At the end it would run alone.
+            for topic in waiting.chunk_by_mut(|a, b| a.topic == b.topic) {
+                topic.sort_by_key(|turn| Reverse(turn.lanes.len()));
+            }
+        }
+        let (waiting, at_once) = (waiting.into(), at_once.max(1));
+        Self { waiting, running: Vec::new(), at_once }
     }
 
     /// The next that may begin now, if any. It runs then, until it is
@@ -155,13 +167,26 @@ mod tests {
     fn clusters_of_three_are_two() {
         use Lane::*;
         let all: [(_, &[Lane]); 4] =
-            [(A, &[Three]), (A, &[Three]), (A, &[Three]), (A, &[Four, Three])];
+            [(A, &[Three]), (A, &[Three]), (A, &[Three]), (A, &[Three])];
         let mut turns = turns(&all, 9);
         assert_eq!(begun(&mut turns), [0, 1]);
         turns.over(1);
         assert_eq!(begun(&mut turns), [2]);
         turns.over(0);
         assert_eq!(begun(&mut turns), [3]);
+    }
+
+    #[test]
+    fn who_needs_two_comes_first_where_others_run_beside_it() {
+        use Lane::*;
+        let all: [(_, &[Lane]); 4] = [
+            (A, &[Four]),
+            (A, &[Three, Nodes]),
+            (B, &[Stage, Three]),
+            (B, &[Four]),
+        ];
+        assert_eq!(begun(&mut turns(&all, 9)), [1, 0]);
+        assert_eq!(begun(&mut turns(&all, 1)), [0]);
     }
 
     #[test]
@@ -179,14 +204,18 @@ mod tests {
     #[test]
     fn who_needs_two_is_not_overtaken_for_ever() {
         use Lane::*;
-        let all: [(_, &[Lane]); 4] =
-            [(A, &[Four]), (A, &[Four, Nodes]), (A, &[Nodes]), (A, &[Four])];
-        let mut turns = turns(&all, 9);
-        assert_eq!(begun(&mut turns), [0]);
-        turns.over(0);
+        let all: [(_, &[Lane]); 4] = [
+            (A, &[Four]),
+            (A, &[Four, Nodes]),
+            (A, &[Nodes]),
+            (A, &[Nodes, Four]),
+        ];
+        let mut turns = turns(&all, 2);
         assert_eq!(begun(&mut turns), [1]);
         turns.over(1);
-        assert_eq!(begun(&mut turns), [2, 3]);
+        assert_eq!(begun(&mut turns), [3]);
+        turns.over(3);
+        assert_eq!(begun(&mut turns), [0, 2]);
     }
 
     #[test]
