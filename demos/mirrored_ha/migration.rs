@@ -68,6 +68,7 @@ pub static MIGRATION: Scenario = Scenario {
     needs: Needs {
         only_four: Some(OnlyFour::Compared),
         cluster: Some(ClusterOf::Three),
+        stage: true,
         fewest: 1,
         most: 200,
         seconds: 8,

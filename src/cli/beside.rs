@@ -72,12 +72,15 @@ impl Scenarios {
         notes: &Notes,
     ) -> Result<(), Problem> {
         while self.told < self.entries.len() {
-            // Before it begins: it may have to ask.
+            // Before any other begins: what is next may have to ask.
             self.narrators[self.told].in_turn();
-            self.begin();
             if let Some(came) = self.over.remove(&self.told) {
                 self.note(came, summary, notes)?;
                 self.told += 1;
+                continue;
+            }
+            self.begin();
+            if self.over.contains_key(&self.told) {
                 continue;
             }
             let Some(ended) = self.running.join_next().await else {

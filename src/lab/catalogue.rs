@@ -119,3 +119,20 @@ pub fn mechanism(
 const LIST: Text = text! {
     en: "rmq-lab list tells what there is", zh: "rmq-lab list 会列出全部内容"
 };
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::demos::TOPICS;
+
+    /// Vhosts, logs and hints go by them.
+    #[test]
+    fn no_two_scenarios_of_whichever_topic_have_one_id() {
+        let mut ids = BTreeSet::new();
+        for entry in entries(TOPICS) {
+            assert!(ids.insert(entry.scenario.id), "{}", entry.target());
+        }
+    }
+}

@@ -70,18 +70,20 @@ impl Clusters {
             true => &self.0.three,
             false => &self.0.four,
         };
-        // Whoever is alone keeps to the first.
-        let free =
-            slots.iter().find_map(|slot| slot.clone().try_lock_owned().ok());
-        let slot = match free {
-            Some(slot) => slot,
-            None => {
-                let each = slots
-                    .iter()
-                    .map(|slot| Box::pin(slot.clone().lock_owned()));
-                select_all(each).await.0
+        // Whoever is alone keeps to the first. Where another does not fit, one
+        // waits for what there is.
+        let fits = memory::is_enough(NODES, memory::available_mib()).is_ok();
+        let mut busy = Vec::new();
+        for (nth, slot) in slots.iter().enumerate() {
+            match slot.clone().try_lock_owned() {
+                Ok(free) if free.is_some() || fits || nth == 0 => {
+                    return Held { slot: free, clusters: self.clone(), of };
+                }
+                Ok(_) => {}
+                Err(_) => busy.push(Box::pin(slot.clone().lock_owned())),
             }
-        };
+        }
+        let slot = select_all(busy).await.0;
         Held { slot, clusters: self.clone(), of }
     }
 }
@@ -102,7 +104,8 @@ impl Held {
         hear: Hear<'_>,
     ) -> Result<Arc<Cluster>, Problem> {
         if let Some(cluster) = self.slot.as_ref() {
-            if cluster.mend(MENDED_WITHIN).await? {
+            // What Docker cannot start again is replaced like what is gone.
+            if let Ok(true) = cluster.mend(MENDED_WITHIN).await {
                 return Ok(cluster.clone());
             }
             cluster.remove().await;
@@ -117,7 +120,7 @@ impl Held {
             }
             _ => own.clone(),
         };
-        memory::is_enough(NODES, memory::available_mib())?;
+        let _claim = memory::claim(NODES, memory::available_mib())?;
         let number = &self.clusters.0.started;
         let number = number.fetch_add(1, Ordering::Relaxed) + 1;
         let name = format!("c{number}");
@@ -128,8 +131,7 @@ impl Held {
     }
 }
 
-/// Whether it is the cluster of RabbitMQ 3, which a run that is about that
-/// has no second one of.
+/// Whether it is one of RabbitMQ 3: all are, where the run is about that.
 fn is_three(stage: &Stage, of: ClusterOf) -> bool {
     let (major, ..) = stage.broker.version;
     of == ClusterOf::Three || major < 4

@@ -53,16 +53,10 @@ impl Session {
             return Ok(Ground { held: None, cluster: None, fresh: false });
         };
         let held = self.clusters.hold(&self.stage, of).await;
-        let known = held.known();
         let held = Some(held);
         let mut ground = Ground { held, cluster: None, fresh: false };
-        let cluster = self.whole(&mut ground).await?;
+        self.whole(&mut ground).await?;
         ground.fresh = true;
-        if let Some(cluster) = cluster
-            && !known.is_some_and(|known| Arc::ptr_eq(&known, &cluster))
-        {
-            self.narrator.tell(self.formed(&cluster));
-        }
         Ok(ground)
     }
 
@@ -86,7 +80,11 @@ impl Session {
         }
         let Some(held) = &mut ground.held else { return Ok(None) };
         let hear = |news: News| self.narrator.tell(heard(news));
+        let known = held.known();
         let cluster = held.whole(&self.stage, &hear).await?;
+        if !known.is_some_and(|known| Arc::ptr_eq(&known, &cluster)) {
+            self.narrator.tell(self.formed(&cluster));
+        }
         ground.cluster = Some(cluster.clone());
         Ok(Some(cluster))
     }

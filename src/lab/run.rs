@@ -360,7 +360,8 @@ impl Session {
             (None, nodes @ 1..) => vec![format!("{product} ×{nodes}")],
             (_, 0) => vec![product],
         };
-        let on = on.into_iter();
+        let beside = scenario.needs.stage.then(|| own.clone());
+        let on = on.into_iter().chain(beside);
         Event::ScenarioStarted {
             topic: topic.id.to_owned(),
             scenario: scenario.id.to_owned(),

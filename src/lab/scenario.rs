@@ -88,6 +88,8 @@ pub struct Needs {
     pub nodes: u32,
     /// A cluster of three, shared with other scenarios.
     pub cluster: Option<ClusterOf>,
+    /// The stage's own broker as well, beside nodes or a cluster.
+    pub stage: bool,
     /// Balancers that each way starts for itself.
     pub balancers: bool,
     /// The fewest messages with which it can show anything.
@@ -158,6 +160,7 @@ impl Needs {
         other_broker: false,
         nodes: 0,
         cluster: None,
+        stage: false,
         balancers: false,
         fewest: 1,
         most: MOST_MESSAGES,

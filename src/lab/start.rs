@@ -8,7 +8,10 @@ use crate::{
         container,
         parted::{self, Parted},
     },
-    stage::{Balancers, Balancing, Broker, Cluster, Persistence, Redis, image},
+    stage::{
+        Balancers, Balancing, Broker, Cluster, Persistence, Redis, image,
+        memory,
+    },
     text,
 };
 
@@ -122,6 +125,7 @@ impl Lab {
     pub async fn start_cluster(&self, size: usize) -> anyhow::Result<Cluster> {
         let engine = &self.0.stage.engine;
         let image = self.0.stage.broker.image();
+        let _claim = memory::claim(size, memory::available_mib())?;
         let name = format!("cluster-{}", self.0.vhost);
         lock(&self.0.started).extend(Cluster::containers(engine, &name, size));
         let narrator = self.0.narrator.clone();

@@ -3,7 +3,10 @@
 //! A broker that is killed for want of memory says nothing: better to say it
 //! beforehand.
 
-use std::fs;
+use std::{
+    fs,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use crate::{problem::Problem, text};
 
@@ -24,6 +27,29 @@ fn available(meminfo: &str) -> Option<u64> {
             line.strip_prefix("MemAvailable:")?.trim().strip_suffix("kB")?;
         kib.trim().parse::<u64>().ok().map(|kib| kib / 1024)
     })
+}
+
+/// Brokers that are being started: their memory is promised, and not taken yet.
+static STARTING: AtomicUsize = AtomicUsize::new(0);
+
+/// Memory that brokers will have taken when they are up. Kept until then.
+#[derive(Debug)]
+pub struct Claim(usize);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        STARTING.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
+/// Keeps memory for so many brokers more, beside those that others start.
+///
+/// # Errors
+/// As [`is_enough`].
+pub fn claim(brokers: usize, available: Option<u64>) -> Result<Claim, Problem> {
+    let others = STARTING.fetch_add(brokers, Ordering::Relaxed);
+    let claim = Claim(brokers);
+    is_enough(others + brokers, available).map(|()| claim)
 }
 
 /// That so many brokers more fit into the memory.
@@ -66,5 +92,15 @@ mod tests {
         assert!(is_enough(3, Some(449)).is_err());
         assert!(is_enough(3, Some(450)).is_ok());
         assert!(is_enough(3, None).is_ok());
+    }
+
+    #[test]
+    fn what_others_start_is_counted_until_it_is_up() {
+        // More than all other tests together may have claimed.
+        let free = Some(150 * 100);
+        let first = claim(60, free).unwrap();
+        assert!(claim(60, free).is_err());
+        drop(first);
+        assert!(claim(60, free).is_ok());
     }
 }
