@@ -14,7 +14,7 @@
 
 use super::{
     meanwhile::{every_order_once, split},
-    nodes::{Kind, Nodes, SOON, WINDOW},
+    nodes::{Kind, Nodes, PATIENCE, SOON, WINDOW},
 };
 use crate::{
     demos::shop::orders::Ran,
@@ -107,8 +107,10 @@ pub static HUNG_LEADER: Scenario = Scenario {
 const MEANWHILE: u32 = 2;
 const LEADER: usize = 0;
 const AT: usize = 1;
-/// After a kill it was 0.3 to 0.7 s; whoever waits for silence waits longer.
-const SILENCE_MS: f64 = 1_500.0;
+/// After a kill it was 0.3 to 0.7 s; whoever waits for silence waits longer:
+/// 7 to 12 s were seen. Longer, too, than the publisher's own patience, which
+/// would be a gap of its own making.
+const SILENCE_MS: f64 = 1.5 * PATIENCE.as_millis() as f64;
 
 /// Half of the orders before, half while the leader stands still.
 async fn leader_hangs(lab: Lab) -> Ran {

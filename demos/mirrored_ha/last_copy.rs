@@ -28,8 +28,9 @@ use crate::{
     fault::container,
     lab::{
         ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
-        check::every_message_confirmed,
+        check::{every_message_confirmed, exactly_these},
     },
+    ledger::Kind::Lost,
     mechanism, text,
     text::Text,
     way,
@@ -94,7 +95,8 @@ pub static LAST_COPY: Scenario = Scenario {
             two_copies,
             confirmed_alone_is_lost,
             text! {
-                en: "a majority for every confirm", zh: "每次确认都要多数派"
+                en: "three members, two of which confirm",
+                zh: "三个成员，两个点头才算确认"
             },
         )],
     },
@@ -113,9 +115,10 @@ pub static LAST_COPY: Scenario = Scenario {
         zh: "仲裁队列：每次确认都在三块盘中的两块上；离开过的成员由没离开的补齐。"
     },
     limit: text! {
-        en: "One disk of three. Two disks lost may take what was confirmed along; \
-             five members bear two.",
-        zh: "只扛得住三块盘坏一块。坏两块，确认过的也可能没了；五个成员扛两块。"
+        en: "One disk of three; five members bear two. A third mirror would have \
+             borne this fault, too; alone, it would go on confirming.",
+        zh: "只扛得住三块盘坏一块；五个成员扛两块。这次要是有第三个镜像也扛得住，\
+             可它落了单照样独自确认。"
     },
     say: text! {
         en: "\"n/2+1 mirrors is a copy count, not a majority.\"",
@@ -212,14 +215,9 @@ fn confirmed_alone_is_lost(outcome: &Outcome) -> Result<(), Text> {
     every_message_confirmed(outcome)?;
     let later = of_them_later(outcome.messages, MEANWHILE);
     confirmed_meanwhile(outcome, later)?;
-    let lost = outcome.audit.counts.lost;
-    if lost == u64::from(later) {
-        return Ok(());
-    }
-    Err(text! {
-        en: "{lost} lost, not {later}", zh: "丢失 {lost} 个，而不是 {later} 个",
-        lost = lost, later = later
-    })
+    let alone = outcome.messages - later + 1..=outcome.messages;
+    let alone = alone.map(|n| outcome.noun.number(n)).collect();
+    exactly_these(outcome, &[(Lost, alone)])
 }
 
 /// All was confirmed in time, and is there.

@@ -107,7 +107,8 @@ impl Container {
     /// What Docker says; a command that fails is told by its output.
     pub async fn exec(&self, command: &[&str]) -> Result<String, Problem> {
         let Some(container) = &self.0.0 else { return Ok(String::new()) };
-        let command = ExecCommand::new(command.iter().copied())
+        let command = [&["sh", "-c", TELLS_WHY, "sh"], command].concat();
+        let command = ExecCommand::new(command)
             .with_cmd_ready_condition(CmdWaitFor::Nothing);
         let mut run = container.exec(command).await.map_err(|e| failed(&e))?;
         let told = run.stdout_to_vec().await.map_err(|e| failed(&e))?;
@@ -123,6 +124,10 @@ impl Drop for Guard {
     }
 }
 
+/// Runs a command; if that fails, what it said on stderr is told as well. (If
+/// it does not, warnings there are no answer.)
+const TELLS_WHY: &str =
+    "why=$(mktemp); \"$@\" 2> \"$why\" || cat \"$why\"; rm -f \"$why\"";
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 const MADE_WITHIN: Duration = Duration::from_secs(20);
 /// Between a port's choice and its use another program may take it.

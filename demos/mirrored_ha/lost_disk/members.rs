@@ -1,6 +1,6 @@
 //! Who is a member of the queue, and who may be spared.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use super::{LEADER, LOST, NEXT};
@@ -99,7 +99,12 @@ impl Members {
 
 /// Whether a queue would stop if this node did, as the broker tells an
 /// operator who asks before a restart.
+///
+/// # Errors
+/// When it tells neither: an answer that nobody understands is no answer.
 pub async fn is_critical(node: &Broker) -> anyhow::Result<bool> {
     let told = node.queues(&["check_if_node_is_quorum_critical"]).await?;
-    Ok(!told.contains("reported no"))
+    let nothing = told.contains("reported no");
+    ensure!(nothing || told.contains("would lose quorum"), "{told}");
+    Ok(!nothing)
 }
