@@ -17,6 +17,8 @@ pub struct Chapter {
     pub questions: &'static str,
     /// `hints.toml`.
     pub hints: &'static str,
+    /// `recorded.jsonl.gz`, the run that ships; empty, where none was made yet.
+    pub recorded: &'static [u8],
 }
 
 macro_rules! chapter {
@@ -35,6 +37,11 @@ macro_rules! chapter {
                 "../../chapters/",
                 $directory,
                 "/hints.toml"
+            )),
+            recorded: include_bytes!(concat!(
+                "../../chapters/",
+                $directory,
+                "/recorded.jsonl.gz"
             )),
         }
     };
