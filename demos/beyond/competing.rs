@@ -54,11 +54,11 @@ pub static COMPETING: Scenario = Scenario {
             zh: "两个消费者，一个卡在「下单」上。「付款」会怎样？"
         },
         choices: &[
-            text! { en: "it waits behind \"placed\"", zh: "在「下单」后面等" },
             text! { en: "the other one applies it first", zh: "另一个先处理了它" },
+            text! { en: "it waits behind \"placed\"", zh: "在「下单」后面等" },
             text! { en: "it goes to the slow one, too", zh: "也发给慢的那个" },
         ],
-        right: 1,
+        right: 0,
     },
     needs: Needs { fewest: 10, most: 5_000, seconds: 3, ..Needs::BOOKS },
     strikes: &[Strike::Slow],
@@ -105,9 +105,9 @@ pub static COMPETING: Scenario = Scenario {
     figures: &["broken", "wrong", "at-work"],
     bars: &[],
     claim: text! {
-        en: "b: a queue sends in order. When the work is done, nobody promised: \
+        en: "a: a queue sends in order. When the work is done, nobody promised: \
              \"paid\" first, and \"placed\" over it.",
-        zh: "b：队列只管按顺序发出，不管按顺序做完：\
+        zh: "a：队列只管按顺序发出，不管按顺序做完：\
              「下单」反而盖掉「付款」。"
     },
     fix: text! {

@@ -37,11 +37,11 @@ pub static ASYNC: Scenario = Scenario {
             zh: "三个服务并行调用，调用方要等多久？"
         },
         choices: &[
-            text! { en: "as long as the mean", zh: "平均那么久" },
             text! { en: "as long as the slowest", zh: "最慢的那么久" },
+            text! { en: "as long as the mean", zh: "平均那么久" },
             text! { en: "as long as the sum", zh: "总和那么久" },
         ],
-        right: 1,
+        right: 0,
     },
     needs: Needs { fewest: 40, most: 500, seconds: 8, ..Needs::BROKER },
     strikes: &[Strike::Slow],
@@ -86,10 +86,10 @@ pub static ASYNC: Scenario = Scenario {
         figures: &["p50", "p95", "p99"],
     }],
     claim: text! {
-        en: "b: in parallel the slowest decides, and for 1 in 10 that is the \
+        en: "a: in parallel the slowest decides, and for 1 in 10 that is the \
              slow mail. Published, nobody waits for a service; every effect is \
              made all the same, later.",
-        zh: "b：并行时由最慢的决定，每 10 单就有 1 单卡在邮件上。\
+        zh: "a：并行时由最慢的决定，每 10 单就有 1 单卡在邮件上。\
              发布之后谁也不等，三件事照样各做一次，只是晚一点。"
     },
     fix: text! {

@@ -54,11 +54,11 @@ pub static COST: Scenario = Scenario {
             zh: "全部订单都要确认，最少要等几个往返？"
         },
         choices: &[
-            text! { en: "one for each order", zh: "每个订单一个" },
-            text! { en: "one for every ten", zh: "每十个一个" },
             text! { en: "a handful, however many", zh: "总共几个，与数量无关" },
+            text! { en: "one for every ten", zh: "每十个一个" },
+            text! { en: "one for each order", zh: "每个订单一个" },
         ],
-        right: 2,
+        right: 0,
     },
     needs: Needs { fewest: 100, most: 300, seconds: 8, ..Needs::BROKER },
     strikes: &[],
@@ -90,9 +90,9 @@ pub static COST: Scenario = Scenario {
         },
     ],
     claim: text! {
-        en: "c: a confirm costs a frame, or less. To wait for it before the \
+        en: "a: a confirm costs a frame, or less. To wait for it before the \
              next publish costs a round trip.",
-        zh: "c：一个 confirm 只花一帧，甚至更少；\
+        zh: "a：一个 confirm 只花一帧，甚至更少；\
              等收到它再发下一条，就要花一个往返。"
     },
     fix: text! {

@@ -50,14 +50,14 @@ pub static FANOUT_FULL: Scenario = Scenario {
             zh: "绑定了两个队列，一个满了拒收：结果如何？"
         },
         choices: &[
-            text! { en: "a nack, and no copy anywhere", zh: "nack，哪边都没有" },
             text! {
                 en: "a nack, and a copy in the other queue",
                 zh: "nack，另一个队列里有一份"
             },
+            text! { en: "a nack, and no copy anywhere", zh: "nack，哪边都没有" },
             text! { en: "a confirm, one copy", zh: "确认，只有一份" },
         ],
-        right: 1,
+        right: 0,
     },
     needs: Needs { fewest: 10, most: 500, seconds: 6, ..Needs::BOOKS },
     strikes: &[Strike::HalfStored],
@@ -88,9 +88,9 @@ pub static FANOUT_FULL: Scenario = Scenario {
     figures: &["stock", "invoices"],
     bars: &[],
     claim: text! {
-        en: "b: the nack says that not all queues took it. The others keep \
+        en: "a: the nack says that not all queues took it. The others keep \
              their copy, and the resend is a second one.",
-        zh: "b：nack 只说明有队列没收下。收下的那份还在，重发就成了第二份。"
+        zh: "a：nack 只说明有队列没收下。收下的那份还在，重发就成了第二份。"
     },
     fix: text! {
         en: "Resend all the same, and let each subscriber tell copies by a \

@@ -47,17 +47,17 @@ pub static OVERFLOW: Scenario = Scenario {
             zh: "队列只放得下一半订单，开着确认。最后少了哪些？"
         },
         choices: &[
-            text! { en: "none, the publisher waits", zh: "不少，发布端会等" },
-            text! {
-                en: "the last ones, and they were not confirmed",
-                zh: "最后那些，它们没有被确认"
-            },
             text! {
                 en: "the first ones, and they were confirmed",
                 zh: "最早那些，而且都确认过"
             },
+            text! {
+                en: "the last ones, and they were not confirmed",
+                zh: "最后那些，它们没有被确认"
+            },
+            text! { en: "none, the publisher waits", zh: "不少，发布端会等" },
         ],
-        right: 2,
+        right: 0,
     },
     needs: Needs { fewest: 40, most: 2_000, ..Needs::BROKER },
     strikes: &[Strike::QueueFull],
@@ -107,9 +107,9 @@ pub static OVERFLOW: Scenario = Scenario {
     figures: &["nacks"],
     bars: &[],
     claim: text! {
-        en: "c: the default, drop-head, confirms the new and throws out the \
+        en: "a: the default, drop-head, confirms the new and throws out the \
              old. A confirm is about taking over, not about keeping.",
-        zh: "c：默认的 drop-head 确认新来的，扔掉最旧的。\
+        zh: "a：默认的 drop-head 确认新来的，扔掉最旧的。\
              确认只表示接手，不表示留着。"
     },
     fix: text! {

@@ -37,14 +37,14 @@ pub static CANNOT_SAY_NO: Scenario = Scenario {
             zh: "两单都已入队受理，消费者会先查库存。然后呢？"
         },
         choices: &[
-            text! { en: "the second is refused", zh: "第二单被拒绝" },
             text! {
                 en: "the second was told yes: it must be undone",
                 zh: "第二单已说成功：只能撤销"
             },
+            text! { en: "the second is refused", zh: "第二单被拒绝" },
             text! { en: "the broker requeues it", zh: "broker 让它重新排队" },
         ],
-        right: 1,
+        right: 0,
     },
     needs: Needs { fewest: 20, most: 1_000, ..Needs::BOOKS },
     strikes: &[Strike::SoldOut],
@@ -93,9 +93,9 @@ pub static CANNOT_SAY_NO: Scenario = Scenario {
     figures: &["oversold"],
     bars: &[],
     claim: text! {
-        en: "b: a queue answers before anybody has looked. All that is left is \
+        en: "a: a queue answers before anybody has looked. All that is left is \
              to take it back: refund, and tell the customer.",
-        zh: "b：队列答应的时候，还没人看过库存。之后只能收回：退款，通知顾客。"
+        zh: "a：队列答应的时候，还没人看过库存。之后只能收回：退款，通知顾客。"
     },
     fix: text! {
         en: "What may end in no is a call to whoever decides, check and take in \

@@ -42,14 +42,14 @@ pub static SUBSCRIBER: Scenario = Scenario {
             zh: "改用 fanout 交换机：发票能收到哪些订单？"
         },
         choices: &[
-            text! { en: "all", zh: "全部" },
             text! { en: "those from its binding on", zh: "绑定之后的" },
+            text! { en: "all", zh: "全部" },
             text! {
                 en: "none until the producer is restarted",
                 zh: "生产者重启之前一个也没有"
             },
         ],
-        right: 1,
+        right: 0,
     },
     needs: Needs { fewest: 20, most: 500, ..Needs::BROKER },
     strikes: &[Strike::Join],
@@ -85,9 +85,9 @@ pub static SUBSCRIBER: Scenario = Scenario {
     figures: &["invoices", "first"],
     bars: &[],
     claim: text! {
-        en: "b: the newcomer declares a queue and binds it; the producer, same \
+        en: "a: the newcomer declares a queue and binds it; the producer, same \
              code and same connection, knows nothing of it.",
-        zh: "b：新来的声明一条队列、绑定上去就行；生产者代码没改、连接没断，毫不知情。"
+        zh: "a：新来的声明一条队列、绑定上去就行；生产者代码没改、连接没断，毫不知情。"
     },
     fix: text! {
         en: "The producer names an exchange; each subscriber owns its queue and \

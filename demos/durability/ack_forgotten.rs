@@ -45,12 +45,12 @@ pub static ACK_FORGOTTEN: Scenario = Scenario {
             zh: "提前返回的次数达到了 prefetch。接下来呢？"
         },
         choices: &[
-            text! { en: "the channel is closed", zh: "channel 被关闭" },
-            text! { en: "they are redelivered", zh: "这些消息重投" },
             text! { en: "nothing is delivered any more", zh: "不再投递任何消息" },
+            text! { en: "they are redelivered", zh: "这些消息重投" },
+            text! { en: "the channel is closed", zh: "channel 被关闭" },
             text! { en: "they are lost", zh: "这些消息丢失" },
         ],
-        right: 2,
+        right: 0,
     },
     needs: Needs { fewest: 10, most: 2_000, ..Needs::BOOKS },
     strikes: &[EarlyReturn],
@@ -101,10 +101,10 @@ pub static ACK_FORGOTTEN: Scenario = Scenario {
     figures: &["ready", "unacked"],
     bars: &[],
     claim: text! {
-        en: "c: to the broker they are in work, and the prefetch is full. The \
+        en: "a: to the broker they are in work, and the prefetch is full. The \
              consumer sits idle, no error, new orders are confirmed. Stuck, \
              not lost: when it closes, they are back.",
-        zh: "c：在 broker 看来它们还在处理，prefetch 占满了。消费者空闲，没有报错，\
+        zh: "a：在 broker 看来它们还在处理，prefetch 占满了。消费者空闲，没有报错，\
              新订单照样确认。卡住，没丢：消费者一关闭，就回到队列。"
     },
     fix: text! {

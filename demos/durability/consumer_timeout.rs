@@ -58,11 +58,11 @@ pub static CONSUMER_TIMEOUT: Scenario = Scenario {
             zh: "处理时间超过 broker 等 ack 的上限，会怎样？"
         },
         choices: &[
-            text! { en: "the broker waits on", zh: "broker 继续等" },
-            text! { en: "the order is lost", zh: "这单丢了" },
             text! { en: "it is done twice", zh: "这单做两次" },
+            text! { en: "the order is lost", zh: "这单丢了" },
+            text! { en: "the broker waits on", zh: "broker 继续等" },
         ],
-        right: 2,
+        right: 0,
     },
     needs: Needs {
         own_broker: true,
@@ -122,10 +122,10 @@ pub static CONSUMER_TIMEOUT: Scenario = Scenario {
     figures: &[],
     bars: &[],
     claim: text! {
-        en: "c: it goes to the next consumer, and the first one finishes too. \
+        en: "a: it goes to the next consumer, and the first one finishes too. \
              Until 4.2 the channel is closed, 406; on 4.3 a quorum queue sends \
              basic.cancel, a classic one waits on.",
-        zh: "c：broker 把它交给下一个消费者，原来那个也会做完。\
+        zh: "a：broker 把它交给下一个消费者，原来那个也会做完。\
              4.2 及以前：406 关信道；4.3：仲裁队列发 basic.cancel，\
              经典队列不限时。"
     },

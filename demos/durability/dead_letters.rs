@@ -52,11 +52,11 @@ pub static DEAD_LETTERS: Scenario = Scenario {
             zh: "过一会儿绑定修好了。先前 reject 的订单呢？"
         },
         choices: &[
-            text! { en: "arrive now", zh: "这时才送到" },
             text! { en: "are gone", zh: "没了" },
+            text! { en: "arrive now", zh: "这时才送到" },
             text! { en: "went back to their queue", zh: "退回了原队列" },
         ],
-        right: 1,
+        right: 0,
     },
     needs: Needs { fewest: 10, most: 2_000, seconds: 8, ..Needs::BROKER },
     strikes: &[Strike::Unbound],
@@ -106,9 +106,9 @@ pub static DEAD_LETTERS: Scenario = Scenario {
     figures: &["kept", "log"],
     bars: &[],
     claim: text! {
-        en: "b: a dead letter is published without a confirm. No queue, no \
+        en: "a: a dead letter is published without a confirm. No queue, no \
              message; not even a line in the log.",
-        zh: "b：死信是不等确认的发布。路由不到队列就没了，日志里也没有一行。"
+        zh: "a：死信是不等确认的发布。路由不到队列就没了，日志里也没有一行。"
     },
     fix: text! {
         en: "A quorum queue, at-least-once and reject-publish: it keeps the \

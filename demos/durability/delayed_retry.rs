@@ -56,11 +56,11 @@ pub static DELAYED_RETRY: Scenario = Scenario {
             zh: "x-delayed-retry-type=\"fail\"（应为 \"failed\"），上限 4。结果？"
         },
         choices: &[
-            text! { en: "the declare is refused (406)", zh: "声明被拒（406）" },
             text! { en: "no delay: 5 tries in an instant", zh: "没有延时：瞬间试完 5 次" },
+            text! { en: "the declare is refused (406)", zh: "声明被拒（406）" },
             text! { en: "the default delay", zh: "按默认延时" },
         ],
-        right: 1,
+        right: 0,
     },
     needs: Needs {
         only_four: Some(OnlyFour::DelayedRetry),
@@ -120,9 +120,9 @@ pub static DELAYED_RETRY: Scenario = Scenario {
     figures: &["tries", "within"],
     bars: &[],
     claim: text! {
-        en: "b: queue arguments it does not understand are accepted in silence. \
+        en: "a: queue arguments it does not understand are accepted in silence. \
              All tries are used up before the service is back.",
-        zh: "b：看不懂的队列参数照单全收，一声不吭。服务还没恢复，次数就用光了。"
+        zh: "a：看不懂的队列参数照单全收，一声不吭。服务还没恢复，次数就用光了。"
     },
     fix: text! {
         en: "Set it by policy (4.3.1): that is checked. reject, not nack; min, \

@@ -47,11 +47,11 @@ pub static LATE_ACK: Scenario = Scenario {
             zh: "处理到一半连接断了，这单归谁做？"
         },
         choices: &[
-            text! { en: "the first one, alone", zh: "还是第一个" },
-            text! { en: "another, alone", zh: "换成另一个" },
             text! { en: "both, at the same time", zh: "两个同时做" },
+            text! { en: "another, alone", zh: "换成另一个" },
+            text! { en: "the first one, alone", zh: "还是第一个" },
         ],
-        right: 2,
+        right: 0,
     },
     needs: Needs { fewest: 2, most: 5_000, seconds: 6, ..Needs::BOOKS },
     strikes: &[Strike::Meet, Strike::SwallowAck],
@@ -105,10 +105,10 @@ pub static LATE_ACK: Scenario = Scenario {
     figures: &["late", "errors"],
     bars: &[],
     claim: text! {
-        en: "c: a dead channel is a dead consumer; what it held goes to \
+        en: "a: a dead channel is a dead consumer; what it held goes to \
              another. The first one finishes all the same, and its late ack \
              is no error: lapin says Ok(false).",
-        zh: "c：信道断了，broker 就当消费者死了，手上的单立刻给别人。\
+        zh: "a：信道断了，broker 就当消费者死了，手上的单立刻给别人。\
              原来那个照样做完，迟到的 ack 也不报错：lapin 返回 Ok(false)。"
     },
     fix: text! {

@@ -51,11 +51,11 @@ pub static ROLLING_DEPLOY: Scenario = Scenario {
             zh: "prefetch 10，从没失败过。发版四次会怎样？"
         },
         choices: &[
-            text! { en: "nothing", zh: "没事" },
-            text! { en: "redeliveries only", zh: "只是重复投递" },
             text! { en: "orders that nobody ever handled", zh: "丢订单，而且没人处理过" },
+            text! { en: "redeliveries only", zh: "只是重复投递" },
+            text! { en: "nothing", zh: "没事" },
         ],
-        right: 2,
+        right: 0,
     },
     needs: Needs { fewest: 60, most: 1_000, seconds: 4, ..Needs::BOOKS },
     strikes: &[Strike::Deploy],
@@ -100,9 +100,9 @@ pub static ROLLING_DEPLOY: Scenario = Scenario {
     figures: &["sent"],
     bars: &[],
     claim: text! {
-        en: "c: what was sent ahead counts as failed when its consumer goes. \
+        en: "a: what was sent ahead counts as failed when its consumer goes. \
              Each deploy ate one of the limit, and the fourth was too many.",
-        zh: "c：消费者一走，预取而没处理的都算一次投递失败。\
+        zh: "a：消费者一走，预取而没处理的都算一次投递失败。\
              每次发版吃掉一次，第四次超限。"
     },
     fix: text! {

@@ -46,11 +46,11 @@ pub static INTERCEPTOR: Scenario = Scenario {
             en: "Same id both times. What of it?", zh: "两次 id 相同，会怎样？"
         },
         choices: &[
-            text! { en: "the broker drops the second", zh: "broker 丢弃第二条" },
             text! { en: "paid twice", zh: "付两次" },
+            text! { en: "the broker drops the second", zh: "broker 丢弃第二条" },
             text! { en: "the publish fails", zh: "发布失败" },
         ],
-        right: 1,
+        right: 0,
     },
     needs: Needs::BOOKS_AND_REDIS,
     strikes: &[Strike::Repeat],
@@ -93,9 +93,9 @@ pub static INTERCEPTOR: Scenario = Scenario {
     figures: &[],
     bars: &[],
     claim: text! {
-        en: "b: to a broker two messages with one id are two messages. The \
+        en: "a: to a broker two messages with one id are two messages. The \
              interceptor drops the second before it leaves.",
-        zh: "b：id 相同的两条消息，对 broker 来说就是两条。\
+        zh: "a：id 相同的两条消息，对 broker 来说就是两条。\
              拦截器在发出之前丢掉第二条。"
     },
     fix: text! {

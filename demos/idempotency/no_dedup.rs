@@ -28,11 +28,11 @@ pub static NO_DEDUP: Scenario = Scenario {
     predict: Predict {
         question: text! { en: "What of the struck payments?", zh: "被命中的付款会怎样？" },
         choices: &[
-            text! { en: "paid once", zh: "付一次" },
             text! { en: "paid twice", zh: "付两次" },
+            text! { en: "paid once", zh: "付一次" },
             text! { en: "never paid", zh: "一次没付" },
         ],
-        right: 1,
+        right: 0,
     },
     needs: Needs::BOOKS,
     strikes: &[Strike::SwallowAck, Strike::WithholdConfirm],
@@ -67,9 +67,9 @@ pub static NO_DEDUP: Scenario = Scenario {
     figures: &[],
     bars: &[],
     claim: text! {
-        en: "b: a lost ack brings the message again; so does the resend after a \
+        en: "a: a lost ack brings the message again; so does the resend after a \
              lost confirm, and that copy is not even flagged redelivered.",
-        zh: "b：ack 丢了，消息会再来；发布确认丢了，重发又是一份，\
+        zh: "a：ack 丢了，消息会再来；发布确认丢了，重发又是一份，\
              而且这份连 redelivered 标记都没有。"
     },
     fix: text! {

@@ -60,11 +60,11 @@ pub static BLACK_HOLE: Scenario = Scenario {
             zh: "消费者只在等消息，心跳用默认值。虚拟 IP 漂走 10 秒后，它怎样了？"
         },
         choices: &[
-            text! { en: "it has connected again", zh: "已经重连" },
-            text! { en: "an error, and ended", zh: "报错退出" },
             text! { en: "it believes itself connected, and gets nothing", zh: "自以为连着，什么都收不到" },
+            text! { en: "an error, and ended", zh: "报错退出" },
+            text! { en: "it has connected again", zh: "已经重连" },
         ],
-        right: 2,
+        right: 0,
     },
     needs: Needs {
         balancers: true,
@@ -98,9 +98,9 @@ pub static BLACK_HOLE: Scenario = Scenario {
     figures: &["noticed", "held"],
     bars: &[],
     claim: text! {
-        en: "c: nobody closed the connection, so nobody noticed. The broker, too, \
+        en: "a: nobody closed the connection, so nobody noticed. The broker, too, \
              counted its consumer, and delivered to it.",
-        zh: "c：没人关连接，就没人察觉。broker 也以为消费者还在，照样投递。"
+        zh: "a：没人关连接，就没人察觉。broker 也以为消费者还在，照样投递。"
     },
     fix: text! {
         en: "heartbeat=5 to 20; a finite prefetch, so a ghost holds little.",

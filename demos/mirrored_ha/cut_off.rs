@@ -19,9 +19,10 @@ use super::{
 };
 use crate::{
     demos::shop::orders::Ran,
-    event::Column,
+    event::{Column, Unit},
     lab::{
         ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
+        check::figure_is,
     },
     mechanism, text,
     text::Text,
@@ -46,14 +47,14 @@ pub static CUT_OFF: Scenario = Scenario {
             zh: "仲裁队列。客户端一直连着被隔离的节点，它发布的消息…"
         },
         choices: &[
-            text! { en: "confirmed by its node alone", zh: "由它独自确认" },
-            text! { en: "nacked", zh: "被拒收(nack)" },
             text! {
                 en: "not answered until the network is back",
                 zh: "网络恢复前没有应答"
             },
+            text! { en: "nacked", zh: "被拒收(nack)" },
+            text! { en: "confirmed by its node alone", zh: "由它独自确认" },
         ],
-        right: 2,
+        right: 0,
     },
     needs: Needs {
         cluster: Some(ClusterOf::Run),
@@ -68,7 +69,7 @@ pub static CUT_OFF: Scenario = Scenario {
     ways: Ways::Pair {
         naive: way!(
             one_address,
-            nothing_meanwhile,
+            no_answer,
             text! {
                 en: "the client knows one address", zh: "客户端只知道一个地址"
             },
@@ -84,7 +85,7 @@ pub static CUT_OFF: Scenario = Scenario {
         mechanisms: &[mechanism!(
             "addresses",
             one_address,
-            nothing_meanwhile,
+            no_answer,
             text! { en: "other nodes' addresses", zh: "其他节点的地址" },
         )],
     },
@@ -97,9 +98,9 @@ pub static CUT_OFF: Scenario = Scenario {
     figures: &["meanwhile"],
     bars: &[],
     claim: text! {
-        en: "c: alone it has no majority, so it says nothing, on a connection in \
+        en: "a: alone it has no majority, so it says nothing, on a connection in \
              perfect health. The other two elect, and serve.",
-        zh: "c：独自一个凑不齐多数派，只能不作声，而连接一切正常。\
+        zh: "a：独自一个凑不齐多数派，只能不作声，而连接一切正常。\
              另外两个选出新 leader 继续服务。"
     },
     fix: text! {
@@ -168,6 +169,9 @@ async fn its_node_is_cut_off(
     let all = meanwhile.len();
     let open = nodes.publish_meanwhile(&mut shop, meanwhile).await;
     let confirmed = all - open.len();
+    let name = text! { en: "nacked", zh: "被拒收" };
+    let nacked = lab.sums().nacked;
+    lab.observe("nacked", name, nacked as f64, Unit::Count);
     lab.step(
         text! { en: "fault", zh: "故障" },
         text! {
@@ -182,6 +186,12 @@ async fn its_node_is_cut_off(
     let when = text! { en: "the network is back", zh: "网络恢复之后" };
     nodes.look(OTHERS[0], when).await?;
     Ok(())
+}
+
+/// Neither yes nor no was said meanwhile, and nothing is lost.
+fn no_answer(outcome: &Outcome) -> Result<(), Text> {
+    figure_is(outcome, "nacked", 0)?;
+    nothing_meanwhile(outcome)
 }
 
 /// All were confirmed by the others meanwhile, and none is lost.

@@ -45,16 +45,16 @@ pub static FAILOVER: Scenario = Scenario {
             zh: "已同步的镜像接管之后，可能少了什么？"
         },
         choices: &[
-            text! { en: "nothing", zh: "什么都不少" },
-            text! {
-                en: "some that were confirmed", zh: "少了一些确认过的"
-            },
             text! {
                 en: "what was on the wire, unless it is sent again",
                 zh: "少了在路上的那些，除非重发"
             },
+            text! {
+                en: "some that were confirmed", zh: "少了一些确认过的"
+            },
+            text! { en: "nothing", zh: "什么都不少" },
         ],
-        right: 2,
+        right: 0,
     },
     needs: NEEDS,
     strikes: &[Strike::BrokerKilled],
@@ -99,9 +99,9 @@ pub static FAILOVER: Scenario = Scenario {
     figures: &["gap"],
     bars: &[],
     claim: text! {
-        en: "c: nothing confirmed is missing, and nobody had confirmed what was \
+        en: "a: nothing confirmed is missing, and nobody had confirmed what was \
              on the wire. A fail-over is a gap and a set of unknowns.",
-        zh: "c：确认过的一条不少，在路上的谁也没确认过。\
+        zh: "a：确认过的一条不少，在路上的谁也没确认过。\
              故障转移 = 一段中断 + 一批结果未知。"
     },
     fix: text! {

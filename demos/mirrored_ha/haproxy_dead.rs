@@ -48,14 +48,14 @@ pub static HAPROXY_DEAD: Scenario = Scenario {
             zh: "持有虚拟 IP 的机器上，HAProxy 死了，keepalived 活着。虚拟 IP 去哪？"
         },
         choices: &[
-            text! { en: "to the other", zh: "漂到另一台" },
             text! {
                 en: "nowhere, unless a script looks",
                 zh: "不动，除非有脚本检查"
             },
+            text! { en: "to the other", zh: "漂到另一台" },
             text! { en: "to both", zh: "两台都有" },
         ],
-        right: 1,
+        right: 0,
     },
     needs: Needs {
         balancers: true,
@@ -95,9 +95,9 @@ pub static HAPROXY_DEAD: Scenario = Scenario {
     figures: &["moved", "after", "gap"],
     bars: &[],
     claim: text! {
-        en: "b: without a script it stayed, and nothing was confirmed for 15 s. \
+        en: "a: without a script it stayed, and nothing was confirmed for 15 s. \
              With one it moved within seconds.",
-        zh: "b：没有脚本，虚拟 IP 原地不动，15 秒内一条都没确认；\
+        zh: "a：没有脚本，虚拟 IP 原地不动，15 秒内一条都没确认；\
              有脚本，几秒就漂走。"
     },
     fix: text! {

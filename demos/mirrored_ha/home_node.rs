@@ -51,14 +51,14 @@ pub static HOME_NODE: Scenario = Scenario {
                  mandatory，结果？"
         },
         choices: &[
-            text! { en: "confirmed, and stored elsewhere", zh: "确认，存在别处" },
             text! {
                 en: "4.x nacks it; 3.10 confirms and drops it",
                 zh: "4.x 拒收(nack)；3.10 确认后丢掉"
             },
+            text! { en: "confirmed, and stored elsewhere", zh: "确认，存在别处" },
             text! { en: "no answer until the node is back", zh: "节点恢复前没应答" },
         ],
-        right: 1,
+        right: 0,
     },
     needs: Needs {
         cluster: Some(ClusterOf::Run),
@@ -109,9 +109,9 @@ pub static HOME_NODE: Scenario = Scenario {
     figures: &["meanwhile"],
     bars: &[],
     claim: text! {
-        en: "b: a cluster shares definitions, not messages. The queue is down \
+        en: "a: a cluster shares definitions, not messages. The queue is down \
              with its node; 3.10 even confirms what it drops.",
-        zh: "b：集群共享的是定义，不是消息。节点挂了队列就挂了；\
+        zh: "a：集群共享的是定义，不是消息。节点挂了队列就挂了；\
              3.10 甚至边确认边丢。"
     },
     fix: text! {

@@ -52,11 +52,11 @@ pub static IDLE_CUT: Scenario = Scenario {
             zh: "timeout client 3 秒，心跳用默认值。9 秒后来了订单，谁收到？"
         },
         choices: &[
-            text! { en: "the consumer", zh: "消费者" },
             text! { en: "nobody: it has been cut off", zh: "没人：连接早被掐了" },
+            text! { en: "the consumer", zh: "消费者" },
             text! { en: "the consumer, twice", zh: "消费者，收到两次" },
         ],
-        right: 1,
+        right: 0,
     },
     needs: Needs {
         balancers: true,
@@ -90,9 +90,9 @@ pub static IDLE_CUT: Scenario = Scenario {
     figures: &["cuts"],
     bars: &[],
     claim: text! {
-        en: "b: nothing was sent for 3 s, so HAProxy hung up. A heartbeat of 2 s \
+        en: "a: nothing was sent for 3 s, so HAProxy hung up. A heartbeat of 2 s \
              sends a frame each second, and that is enough.",
-        zh: "b：3 秒没数据，HAProxy 就挂断。心跳 2 秒，每秒一帧，足够保活。"
+        zh: "a：3 秒没数据，HAProxy 就挂断。心跳 2 秒，每秒一帧，足够保活。"
     },
     fix: text! {
         en: "Heartbeat well below timeout client; and reconnect, always.",

@@ -47,14 +47,14 @@ pub static ONE_BALANCER: Scenario = Scenario {
             zh: "两台用 VRRP 共用一个虚拟 IP，持有它的那台断电。发布方有何感觉？"
         },
         choices: &[
-            text! { en: "nothing", zh: "毫无感觉" },
             text! {
                 en: "a cut: it must connect again and resend",
                 zh: "连接断了：要自己重连、重发"
             },
+            text! { en: "nothing", zh: "毫无感觉" },
             text! { en: "an outage", zh: "不可用" },
         ],
-        right: 1,
+        right: 0,
     },
     needs: Needs {
         balancers: true,
@@ -101,10 +101,10 @@ pub static ONE_BALANCER: Scenario = Scenario {
     figures: &["unanswered", "after", "gap"],
     bars: &[],
     claim: text! {
-        en: "b: the address moved in a second or so (adverts every 0.2 s here; \
+        en: "a: the address moved in a second or so (adverts every 0.2 s here; \
              by default every second, so 3 to 4). What was on the wire stayed \
              unanswered, until its publisher sent it again.",
-        zh: "b：虚拟 IP 一两秒内漂移（这里 0.2 秒一个通告；默认 1 秒，就要三四秒）。\
+        zh: "a：虚拟 IP 一两秒内漂移（这里 0.2 秒一个通告；默认 1 秒，就要三四秒）。\
              在途的没有应答，由发布方自己重发。"
     },
     fix: text! {

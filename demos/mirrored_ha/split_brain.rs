@@ -57,17 +57,17 @@ pub static SPLIT_BRAIN: Scenario = Scenario {
             zh: "两边各有一个生产者，都等确认。之后网络恢复，什么没了？"
         },
         choices: &[
-            text! { en: "nothing: it merges", zh: "什么都不少：会合并" },
             text! {
                 en: "what one side had confirmed since the cut",
                 zh: "断网后其中一边确认过的"
             },
+            text! { en: "nothing: it merges", zh: "什么都不少：会合并" },
             text! {
                 en: "nothing: only one side confirms",
                 zh: "什么都不少：只有一边会确认"
             },
         ],
-        right: 1,
+        right: 0,
     },
     needs: Needs {
         cluster: Some(ClusterOf::Three),
@@ -112,9 +112,9 @@ pub static SPLIT_BRAIN: Scenario = Scenario {
     figures: &["alone", "majority"],
     bars: &[],
     claim: text! {
-        en: "b: both sides had a leader and confirmed. One side has to go, and \
+        en: "a: both sides had a leader and confirmed. One side has to go, and \
              with it what it had confirmed since the cut.",
-        zh: "b：两边都有主，都在确认。恢复时只能留一边，\
+        zh: "a：两边都有主，都在确认。恢复时只能留一边，\
              另一边断网后确认过的就没了。"
     },
     fix: text! {

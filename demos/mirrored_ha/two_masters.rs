@@ -44,11 +44,11 @@ pub static TWO_MASTERS: Scenario = Scenario {
             zh: "VRRP 通告互相收不到了。虚拟 IP 在谁手里？"
         },
         choices: &[
-            text! { en: "the one with the higher priority", zh: "优先级高的那台" },
-            text! { en: "neither: there is no majority", zh: "都没有：没有多数派" },
             text! { en: "both", zh: "两台都有" },
+            text! { en: "neither: there is no majority", zh: "都没有：没有多数派" },
+            text! { en: "the one with the higher priority", zh: "优先级高的那台" },
         ],
-        right: 2,
+        right: 0,
     },
     needs: Needs {
         balancers: true,
@@ -72,9 +72,9 @@ pub static TWO_MASTERS: Scenario = Scenario {
     figures: &["parted", "healed"],
     bars: &[],
     claim: text! {
-        en: "c: each took the other for dead. When they heard each other again, \
+        en: "a: each took the other for dead. When they heard each other again, \
              the lower priority gave way.",
-        zh: "c：都以为对方死了。重新听见之后，优先级低的让出。"
+        zh: "a：都以为对方死了。重新听见之后，优先级低的让出。"
     },
     fix: text! {
         en: "Adverts on the path of the service; an alarm on two masters.",

@@ -44,16 +44,16 @@ pub static BUFFER_SEAM: Scenario = Scenario {
         },
         choices: &[
             text! {
-                en: "out of Redis, then into the table",
-                zh: "先出 Redis，再入表"
-            },
-            text! {
                 en: "into the table, then out of Redis",
                 zh: "先入表，再出 Redis"
             },
+            text! {
+                en: "out of Redis, then into the table",
+                zh: "先出 Redis，再入表"
+            },
             text! { en: "either way", zh: "都一样" },
         ],
-        right: 1,
+        right: 0,
     },
     needs: Needs {
         fewest: 20,
@@ -126,9 +126,9 @@ pub static BUFFER_SEAM: Scenario = Scenario {
     figures: &["claimed"],
     bars: &[],
     claim: text! {
-        en: "b: dying in between, it is in both: sent twice, packed once. The \
+        en: "a: dying in between, it is in both: sent twice, packed once. The \
              other way round it is in neither.",
-        zh: "b：死在中间，两边都有：发两次，只打包一次。反过来就两边都没有。"
+        zh: "a：死在中间，两边都有：发两次，只打包一次。反过来就两边都没有。"
     },
     fix: text! {
         en: "XREADGROUP claims, XAUTOCLAIM takes over. INSERT ... ON CONFLICT \

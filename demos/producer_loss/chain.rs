@@ -42,14 +42,14 @@ pub static CHAIN: Scenario = Scenario {
             zh: "试了三次都没成功，接下来呢？"
         },
         choices: &[
-            text! { en: "keep on resending for ever", zh: "一直重发下去" },
-            text! { en: "drop it, it is in the log", zh: "丢弃，日志里有" },
             text! {
                 en: "mark it failed, tell somebody, keep it",
                 zh: "标记失败、通知人、行留着"
             },
+            text! { en: "drop it, it is in the log", zh: "丢弃，日志里有" },
+            text! { en: "keep on resending for ever", zh: "一直重发下去" },
         ],
-        right: 2,
+        right: 0,
     },
     needs: Needs {
         mail: true,
@@ -105,9 +105,9 @@ pub static CHAIN: Scenario = Scenario {
     figures: &["failed", "mails"],
     bars: &[],
     claim: text! {
-        en: "c: what a log knows nobody knows. The rows were marked failed, \
+        en: "a: what a log knows nobody knows. The rows were marked failed, \
              mails named each of them, and after the replay all were there.",
-        zh: "c：写进日志等于没人知道。行被标记为失败，邮件逐条点名，\
+        zh: "a：写进日志等于没人知道。行被标记为失败，邮件逐条点名，\
              重放之后一条不少。"
     },
     fix: text! {

@@ -114,6 +114,12 @@ impl Counter {
         self.rows.is_done(order.id())
     }
 
+    /// It found no queue: that goes to the log, and nowhere else.
+    pub fn logs(&self, order: &Order, back: &BasicReturnMessage) {
+        self.witness.saw(order.id(), Fact::Returned);
+        tracing::debug!(id = %order.id(), ?back, "returned");
+    }
+
     /// It found no queue: its row goes to the list that people look at.
     ///
     /// # Errors

@@ -52,14 +52,14 @@ pub static CUT_BEFORE_CONFIRM: Scenario = Scenario {
             zh: "这些订单没收到确认。broker 收到了哪些？"
         },
         choices: &[
-            text! { en: "none: they failed", zh: "都没收到：发布失败了" },
-            text! { en: "all: they were written", zh: "都收到了：已经写出去了" },
             text! {
                 en: "some, and the producer cannot tell which",
                 zh: "收到一部分，生产者分不清是哪些"
             },
+            text! { en: "all: they were written", zh: "都收到了：已经写出去了" },
+            text! { en: "none: they failed", zh: "都没收到：发布失败了" },
         ],
-        right: 2,
+        right: 0,
     },
     needs: Needs { fewest: 10, most: 20_000, ..Needs::BOOKS },
     strikes: &[Strike::WithholdConfirm, Strike::CutBeforePublish],
@@ -112,9 +112,9 @@ pub static CUT_BEFORE_CONFIRM: Scenario = Scenario {
     figures: &["ids"],
     bars: &[],
     claim: text! {
-        en: "c: no confirm is unknown, not failed. The resend saves those that \
+        en: "a: no confirm is unknown, not failed. The resend saves those that \
              never arrived and doubles those that did; no copy is flagged.",
-        zh: "c：没有确认是「未知」，不是「失败」。重发救回没到的，\
+        zh: "a：没有确认是「未知」，不是「失败」。重发救回没到的，\
              也让已到的变成两条，而且都不带标记。"
     },
     fix: text! {

@@ -60,11 +60,11 @@ pub static REDIS_FIRST: Scenario = Scenario {
             zh: "appendfsync everysec，然后 SIGKILL：压着的订单丢哪些？"
         },
         choices: &[
-            text! { en: "all of it", zh: "全部" },
-            text! { en: "the last second's", zh: "最后一秒的" },
             text! { en: "nothing", zh: "一个不丢" },
+            text! { en: "the last second's", zh: "最后一秒的" },
+            text! { en: "all of it", zh: "全部" },
         ],
-        right: 2,
+        right: 0,
     },
     needs: Needs {
         redis: true,
@@ -114,10 +114,10 @@ pub static REDIS_FIRST: Scenario = Scenario {
     figures: &["unsynced"],
     bars: &[],
     claim: text! {
-        en: "c: what Redis has written outlives its process (page cache). But \
+        en: "a: what Redis has written outlives its process (page cache). But \
              with everysec the yes comes before the disk: a power cut takes \
              that.",
-        zh: "c：Redis 写出去的在内核页缓存里，进程死了也在。但 everysec 答复时\
+        zh: "a：Redis 写出去的在内核页缓存里，进程死了也在。但 everysec 答复时\
              还没落盘，断电丢的就是这些。"
     },
     fix: text! {

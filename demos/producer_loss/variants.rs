@@ -52,11 +52,11 @@ pub static VARIANTS_MEASURED: Scenario = Scenario {
             zh: "谁死都不丢，又不必每单 fsync 一次的，是哪个？"
         },
         choices: &[
-            text! { en: "memory, with retries", zh: "内存里重试" },
-            text! { en: "Redis, everysec", zh: "Redis，everysec" },
             text! { en: "the table, with group commit", zh: "先落库，组提交" },
+            text! { en: "Redis, everysec", zh: "Redis，everysec" },
+            text! { en: "memory, with retries", zh: "内存里重试" },
         ],
-        right: 2,
+        right: 0,
     },
     needs: Needs {
         redis: true,
@@ -81,9 +81,9 @@ pub static VARIANTS_MEASURED: Scenario = Scenario {
     figures: &[],
     bars: &[],
     claim: text! {
-        en: "c: a message is as safe as the place where it waits. Requests \
+        en: "a: a message is as safe as the place where it waits. Requests \
              that come together share a commit, and the table is cheap.",
-        zh: "c：消息有多安全，取决于它在哪里等。一起来的请求共用一次提交，先落\
+        zh: "a：消息有多安全，取决于它在哪里等。一起来的请求共用一次提交，先落\
              库就不贵了。"
     },
     fix: text! {
