@@ -138,17 +138,18 @@ async fn two_pack(lab: &Lab, prefetch: u16) -> Ran {
     }
     let began = std::time::Instant::now();
     begin.send_replace(true);
-    let packed = |packer: &Option<Packer>| {
-        packer.as_ref().map_or(0, |packer| packer.packed.count())
-    };
+    let packed = |packer: &Packer| packer.packed.count();
     let all = text! { en: "all orders to be packed", zh: "订单全部打包" };
     lab.wait_until(all, AT_MOST, || async {
-        let all = first.packed.count() + packed(&second);
+        let all = packed(&first) + second.as_ref().map_or(0, packed);
         Ok(all >= lab.count() as usize)
     })
     .await?;
     let took = began.elapsed();
-    tell(lab, prefetch, share, first.packed.count(), packed(&second), took);
+    // Who is not there does not starve.
+    if let Some(second) = &second {
+        tell(lab, prefetch, share, packed(&first), packed(second), took);
+    }
     for packer in [Some(first), second].into_iter().flatten() {
         for (order, times) in packer.packed.all() {
             lab.settle(order, times, 0);
