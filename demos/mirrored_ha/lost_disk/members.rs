@@ -97,14 +97,15 @@ impl Members {
     }
 }
 
-/// Whether a queue would stop if this node did, as the broker tells an
-/// operator who asks before a restart.
+/// Whether the queue would stop if this node did, as the broker tells an
+/// operator who asks before a restart. (On 4.x the cluster's own metadata may
+/// be named as well.)
 ///
 /// # Errors
 /// When it tells neither: an answer that nobody understands is no answer.
 pub async fn is_critical(node: &Broker) -> anyhow::Result<bool> {
     let told = node.queues(&["check_if_node_is_quorum_critical"]).await?;
-    let nothing = told.contains("reported no");
-    ensure!(nothing || told.contains("would lose quorum"), "{told}");
-    Ok(!nothing)
+    let critical = told.contains(&format!("queue '{ORDERS}' "));
+    ensure!(critical || told.contains("reported no"), "{told}");
+    Ok(critical)
 }
