@@ -375,14 +375,14 @@ async fn scenarios(
 }
 
 /// How many scenarios may run at once. Whoever goes step by step, or is asked,
-/// sees one at a time. Else there may be two more than cores: they wait most of
-/// the time. On two cores high availability takes 324 s with four at once, 379 s
-/// with three.
+/// sees one at a time. Else there may be one more than cores: they wait for
+/// brokers most of the time. (With two more, elections of a quorum queue were
+/// seen to take six seconds, for want of a core to vote on.)
 fn at_once(asked: &Demo, how: How) -> usize {
     let one_by_one =
         asked.one_by_one || how.ask || pace(asked) != Pace::Through;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    if one_by_one { 1 } else { cores + 2 }
+    if one_by_one { 1 } else { cores + 1 }
 }
 
 /// The reader of our output went away, or the record cannot be written.

@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Trials wait for brokers most of the time.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    arguments.test_threads.get_or_insert(cores + 2);
+    arguments.test_threads.get_or_insert(cores + 1);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
         .enable_all()
