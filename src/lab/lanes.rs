@@ -74,7 +74,8 @@ struct Turn {
 
 impl Turns {
     /// Scenarios by topic and lanes, of which so many may run at once. Those of
-    /// a topic that stand on more than one thing come first.
+    /// a topic that stand on more than one thing come first, then those that
+    /// start nodes of their own.
     pub fn new(
         all: impl IntoIterator<Item = (&'static str, BTreeSet<Lane>)>,
         at_once: usize,
@@ -85,9 +86,12 @@ impl Turns {
             .map(|(place, (topic, lanes))| Turn { place, lanes, topic })
             .collect();
         if at_once > 1 {
-            // At the end it would run alone.
+            // At the end they would run alone, and nodes of one's own take long.
             for topic in waiting.chunk_by_mut(|a, b| a.topic == b.topic) {
-                topic.sort_by_key(|turn| Reverse(turn.lanes.len()));
+                topic.sort_by_key(|turn| {
+                    let has_nodes = turn.lanes.contains(&Lane::Nodes);
+                    Reverse((turn.lanes.len(), has_nodes))
+                });
             }
         }
         let (waiting, at_once) = (waiting.into(), at_once.max(1));
@@ -187,6 +191,9 @@ mod tests {
             (B, &[Four]),
         ];
         assert_eq!(begun(&mut turns(&all, 9)), [1, 0]);
+        let all: [(_, &[Lane]); 3] =
+            [(A, &[Four]), (A, &[Three, Stage]), (A, &[Nodes])];
+        assert_eq!(begun(&mut turns(&all, 2)), [1, 2]);
         assert_eq!(begun(&mut turns(&all, 1)), [0]);
     }
 
@@ -216,7 +223,7 @@ mod tests {
         turns.over(1);
         assert_eq!(begun(&mut turns), [3]);
         turns.over(3);
-        assert_eq!(begun(&mut turns), [0, 2]);
+        assert_eq!(begun(&mut turns), [2, 0]);
     }
 
     #[test]
