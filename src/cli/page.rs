@@ -8,6 +8,8 @@ use std::{
 
 use super::{Manner, report::PageFile};
 use crate::{
+    demos::TOPICS,
+    lab::Scenario,
     narrate::{Report, View, WithReport, report_line},
     problem::{Exit, Problem},
 };
@@ -22,6 +24,11 @@ pub struct Page {
 impl Page {
     /// A report that is to be written to this file.
     pub fn to(file: PageFile, report: Report, manner: Manner) -> Self {
+        let topics = TOPICS.iter().map(|topic| {
+            let target = |one: &&Scenario| format!("{}/{}", topic.id, one.id);
+            (topic.id.to_owned(), topic.scenarios.iter().map(target).collect())
+        });
+        let report = report.knows(topics.collect());
         Self { file, report: Arc::new(Mutex::new(report)), manner }
     }
 

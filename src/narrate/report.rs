@@ -61,6 +61,14 @@ impl Report {
         self
     }
 
+    /// Which scenarios make a whole topic (its id, and each as one types it):
+    /// such a run is done again by one word.
+    #[must_use]
+    pub fn knows(mut self, topics: Vec<(String, Vec<String>)>) -> Self {
+        self.log.topics = topics;
+        self
+    }
+
     /// The page of what was told so far. Where that is no whole run, it says
     /// so.
     pub fn page(&self) -> String {

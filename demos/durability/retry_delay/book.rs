@@ -28,6 +28,7 @@ pub(super) struct Book {
     pub blocker: Option<MessageId>,
     lab: Lab,
     mended: AtomicBool,
+    behind: CancellationToken,
     ended: CancellationToken,
     seen: Mutex<Seen>,
 }
@@ -73,6 +74,7 @@ impl Book {
             blocker: is_needed.then(|| others.next()).flatten(),
             lab: lab.clone(),
             mended: AtomicBool::new(false),
+            behind: CancellationToken::new(),
             ended: CancellationToken::new(),
             seen: Mutex::default(),
         }
@@ -158,6 +160,29 @@ impl Book {
         let mut seen = self.seen();
         seen.probe += 1;
         seen.probe
+    }
+
+    /// Whether the one with the longer delay is there to fail once more.
+    pub fn is_about_to_block(&self) -> bool {
+        let seen = self.seen();
+        let tries = |id| seen.orders.get(&id).map_or(0, |order| order.tries);
+        self.blocker.is_none_or(|id| tries(id) >= 2)
+    }
+
+    /// Those that are to stand behind it are in the queue.
+    pub fn stand_behind(&self) {
+        self.behind.cancel();
+    }
+
+    /// Until they are: the longer delay is to begin when nothing is left to do
+    /// but to fail.
+    pub async fn others_behind(&self, id: MessageId, tries: u32) {
+        if Some(id) == self.blocker && tries == 2 {
+            tokio::select! {
+                () = self.behind.cancelled() => {}
+                () = self.ended() => {}
+            }
+        }
     }
 
     /// Whether the longer delay runs.

@@ -45,8 +45,8 @@ pub const SHORT: Duration = Duration::from_millis(250);
 const RETRIES: u32 = 2;
 const SOON: Duration = Duration::from_secs(20);
 
-/// One order has failed twice and waits for the longer delay when those come
-/// that fail once. Then come all others, some of which fail always; at last
+/// One order fails for the second time, and waits for the longer delay, when
+/// those are there that fail once. Then come all others, some of which fail always; at last
 /// somebody looks at what is parked, mends the cause and replays it.
 pub async fn tried_again(lab: Lab, failed: Failed) -> Ran {
     let ladder = Ladder::growing(ORDERS, SHORT, RETRIES);
@@ -103,10 +103,15 @@ async fn come_and_fail(lab: &Lab, book: &Book, working: &Working) -> Ran {
         .collect();
     publish(lab, &first).await?;
     let what = text! {
+        en: "one order to come again", zh: "一个订单回来"
+    };
+    working.wait(lab, what, || book.is_about_to_block()).await?;
+    publish(lab, &second).await?;
+    book.stand_behind();
+    let what = text! {
         en: "one order to fail twice", zh: "一个订单失败两次"
     };
     working.wait(lab, what, || book.is_blocked()).await?;
-    publish(lab, &second).await?;
     let what = text! {
         en: "the orders behind it to fail", zh: "排在后面的订单失败"
     };
@@ -217,6 +222,7 @@ async fn work(
         delivery.acker.ack(BasicAckOptions::default()).await?;
         return Ok(());
     }
+    book.others_behind(id, tries).await;
     let began = Instant::now();
     let comes = failed(delivery, desk).await?;
     if tries == 1 {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    log::{Log, Scene},
+    log::{Log, Scene, Topic},
     say::{both, joined, took},
     verdict::badge,
 };
@@ -262,8 +262,25 @@ fn again(log: &Log) -> Option<String> {
     let options = ended.again.split_once(&own)?.1;
     match targets.len() {
         0 | 1 => None,
-        _ => Some(format!("rmq-lab demo {}{options}", targets.join(" "))),
+        _ => {
+            let typed = in_short(targets, &log.topics).join(" ");
+            Some(format!("rmq-lab demo {typed}{options}"))
+        }
     }
+}
+
+/// Where all scenarios of a topic are among them, the topic's id instead.
+fn in_short(mut targets: Vec<String>, topics: &[Topic]) -> Vec<String> {
+    for (topic, all) in topics {
+        if all.iter().all(|one| targets.contains(one)) {
+            let first = targets.iter().position(|one| all.contains(one));
+            targets.retain(|one| !all.contains(one));
+            if let Some(first) = first {
+                targets.insert(first.min(targets.len()), topic.clone());
+            }
+        }
+    }
+    targets
 }
 
 /// The scenarios with what each came to.
@@ -335,5 +352,22 @@ fn row(n: usize, scene: &Scene) -> Markup {
                 })) },
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_topic_is_one_word() {
+        let all = |typed: &str| -> Vec<String> {
+            typed.split(' ').map(str::to_owned).collect()
+        };
+        let topics = [("a".to_owned(), all("a/x a/y"))];
+        let short = |typed| in_short(all(typed), &topics).join(" ");
+        assert_eq!(short("a/x a/y"), "a");
+        assert_eq!(short("b/z a/y a/x b/w"), "b/z a b/w");
+        assert_eq!(short("a/y b/z"), "a/y b/z");
     }
 }

@@ -23,11 +23,16 @@ pub(super) struct Log {
     /// Scenarios for which there was no room.
     pub more: usize,
     pub error: Option<(Text, Vec<Text>)>,
+    /// The topics, each with its scenarios.
+    pub topics: Vec<Topic>,
     /// The last event: `run-ended`, where the run came to its end.
     pub ended: Option<Event>,
     pub last_ms: u64,
     waiting: Option<Text>,
 }
+
+/// A topic's id, and all its scenarios as one types them.
+pub type Topic = (String, Vec<String>);
 
 /// How the run began.
 #[derive(Debug)]
