@@ -74,8 +74,7 @@ struct Turn {
 
 impl Turns {
     /// Scenarios by topic and lanes, of which so many may run at once. Those of
-    /// a topic that stand on more than one thing come first, then those that
-    /// start nodes of their own.
+    /// a topic that stand on more than one thing come first.
     pub fn new(
         all: impl IntoIterator<Item = (&'static str, BTreeSet<Lane>)>,
         at_once: usize,
@@ -86,12 +85,9 @@ impl Turns {
             .map(|(place, (topic, lanes))| Turn { place, lanes, topic })
             .collect();
         if at_once > 1 {
-            // At the end they would run alone, and nodes of one's own take long.
+            // At the end it would run alone.
             for topic in waiting.chunk_by_mut(|a, b| a.topic == b.topic) {
-                topic.sort_by_key(|turn| {
-                    let has_nodes = turn.lanes.contains(&Lane::Nodes);
-                    Reverse((turn.lanes.len(), has_nodes))
-                });
+                topic.sort_by_key(|turn| Reverse(turn.lanes.len()));
             }
         }
         let (waiting, at_once) = (waiting.into(), at_once.max(1));
@@ -191,9 +187,6 @@ mod tests {
             (B, &[Four]),
         ];
         assert_eq!(begun(&mut turns(&all, 9)), [1, 0]);
-        let all: [(_, &[Lane]); 3] =
-            [(A, &[Four]), (A, &[Three, Stage]), (A, &[Nodes])];
-        assert_eq!(begun(&mut turns(&all, 2)), [1, 2]);
         assert_eq!(begun(&mut turns(&all, 1)), [0]);
     }
 
@@ -223,7 +216,7 @@ mod tests {
         turns.over(1);
         assert_eq!(begun(&mut turns), [3]);
         turns.over(3);
-        assert_eq!(begun(&mut turns), [2, 0]);
+        assert_eq!(begun(&mut turns), [0, 2]);
     }
 
     #[test]
