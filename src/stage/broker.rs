@@ -233,6 +233,11 @@ impl Broker {
         self.container.log().await
     }
 
+    /// The last line of it.
+    pub async fn last_words(&self) -> String {
+        last_line(&self.log().await)
+    }
+
     /// Runs `rabbitmqctl` in the broker's container.
     ///
     /// # Errors
@@ -343,6 +348,11 @@ fn request(
         })
 }
 
+fn last_line(log: &str) -> String {
+    let last = log.lines().rev().find(|line| !line.trim().is_empty());
+    last.unwrap_or("-").to_owned()
+}
+
 /// Probes until an AMQP handshake succeeds, the container stops or the limit
 /// is over. A TCP connection proves nothing: Docker's proxy accepts it while
 /// the broker is still booting.
@@ -402,13 +412,7 @@ async fn started_at(
 }
 
 async fn did_not_boot(container: &Container) -> Problem {
-    let log = container.log().await;
-    let last = log
-        .lines()
-        .rev()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or("-")
-        .to_owned();
+    let last = last_line(&container.log().await);
     Problem::environment(text! {
         en: "the broker did not answer AMQP; the last line of its log: {last}",
         zh: "broker 没有应答 AMQP；其日志最后一行：{last}",

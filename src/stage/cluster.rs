@@ -206,12 +206,15 @@ impl Cluster {
     }
 
     /// How many nodes each counts as running, for whoever has to find out why
-    /// they are not whole: `n1 3, n2 2 (parted), n3 -`.
+    /// they are not whole: `n1 3, n2 2 (parted), n3 -`. One that does not
+    /// answer is quoted: the last line of its log.
     pub async fn counted(&self) -> String {
         let counted = self.nodes.iter().zip(1..).map(async |(node, number)| {
             let management = &node.management;
-            let running = management.counts_running().await;
-            let running = running.map_or("-".to_owned(), |n| n.to_string());
+            let running = match management.counts_running().await {
+                Some(running) => running.to_string(),
+                None => format!("- ({})", node.last_words().await),
+            };
             let parted = match management.is_parted().await {
                 true => " (parted)",
                 false => "",
