@@ -1,6 +1,7 @@
 //! The command line: what can be typed. Doc comments are the help.
 
 mod beside;
+pub mod completion;
 pub mod demo;
 pub mod difference;
 pub mod doctor;
@@ -27,18 +28,13 @@ pub mod study;
 mod summary;
 pub mod tidy;
 pub mod trace;
+mod typed;
 
-use std::{io, io::Write, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
-use clap::{
-    Args, CommandFactory, Parser, Subcommand, ValueEnum,
-    builder::PossibleValuesParser,
-};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    book::CHAPTERS,
-    demos::TOPICS,
-    lab::{catalogue, run::MOST_MESSAGES},
     narrate::{Detail, Style},
     stage::BrokerChoice,
     text::Lang,
@@ -146,7 +142,7 @@ pub enum Command {
         /// How much of the way: 1 is a nudge, 3 nearly the answer.
         #[arg(
             long, value_name = "1..3", default_value_t = 1,
-            allow_negative_numbers = true, value_parser = level
+            allow_negative_numbers = true, value_parser = typed::level
         )]
         level: u8,
     },
@@ -203,7 +199,7 @@ pub struct Demo {
     #[arg(
         long, value_name = "N", default_value_t = crate::lab::run::MESSAGES,
         allow_negative_numbers = true,
-        value_parser = messages
+        value_parser = typed::messages
     )]
     pub messages: u32,
     /// The seed that chooses which messages are struck; by default 1.
@@ -212,14 +208,14 @@ pub struct Demo {
         value_name = "S",
         default_value_t = 1,
         allow_negative_numbers = true,
-        value_parser = seed
+        value_parser = typed::seed
     )]
     pub seed: u64,
     /// Wait for Enter between steps (classroom).
     #[arg(long, conflicts_with = "pace")]
     pub step: bool,
     /// Pause so long between steps, such as 2s.
-    #[arg(long, value_name = "TIME", value_parser = pace)]
+    #[arg(long, value_name = "TIME", value_parser = typed::pace)]
     pub pace: Option<Duration>,
     /// Ask for a prediction before each outcome.
     #[arg(long, conflicts_with = "no_predict")]
@@ -243,7 +239,7 @@ pub struct Demo {
     #[arg(long)]
     pub hold: bool,
     /// RabbitMQ 4 (default) or 3, or an image of your own.
-    #[arg(long, value_name = "3|4|IMAGE", default_value = "4", value_parser = broker)]
+    #[arg(long, value_name = "3|4|IMAGE", default_value = "4", value_parser = typed::broker)]
     pub broker: BrokerChoice,
     /// Two lines a scenario.
     #[arg(short, long, conflicts_with = "verbose")]
@@ -280,12 +276,12 @@ pub struct Replay {
     #[arg(long, conflicts_with_all = ["pace", "speed"])]
     pub step: bool,
     /// Pause so long between steps, such as 2s.
-    #[arg(long, value_name = "TIME", value_parser = pace, conflicts_with = "speed")]
+    #[arg(long, value_name = "TIME", value_parser = typed::pace, conflicts_with = "speed")]
     pub pace: Option<Duration>,
     /// So many times the run's own pace; by default all at once.
     #[arg(
         long, value_name = "N", allow_negative_numbers = true,
-        value_parser = speed
+        value_parser = typed::speed
     )]
     pub speed: Option<f64>,
     /// Ask for a prediction before each outcome.
@@ -340,137 +336,6 @@ impl Manner {
             detail,
             interactive: io::IsTerminal::is_terminal(&io::stderr())
                 && io::IsTerminal::is_terminal(&io::stdout()),
-        }
-    }
-}
-
-/// The command tree with every name that can be completed in it.
-pub fn completable() -> clap::Command {
-    let targets = || {
-        let topics = TOPICS.iter().map(|topic| topic.id.to_owned());
-        let scenarios = catalogue::entries(TOPICS).map(|entry| entry.target());
-        topics.chain(scenarios).collect::<Vec<_>>()
-    };
-    let or_latest = || {
-        let mut targets = targets();
-        targets.insert(0, shelf::LATEST.to_owned());
-        PossibleValuesParser::new(targets)
-    };
-    let targets = || PossibleValuesParser::new(targets());
-    let chapters = || {
-        let topics = CHAPTERS.iter().map(|chapter| chapter.topic);
-        PossibleValuesParser::new(topics.collect::<Vec<_>>())
-    };
-    let scenarios = || {
-        let all = catalogue::entries(TOPICS).map(|entry| entry.target());
-        PossibleValuesParser::new(all.collect::<Vec<_>>())
-    };
-    let mechanisms = || {
-        let mut names: Vec<_> = catalogue::entries(TOPICS)
-            .flat_map(|entry| entry.scenario.ways.mechanisms())
-            .map(|mechanism| mechanism.id)
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        PossibleValuesParser::new(names)
-    };
-    Cli::command()
-        .mut_subcommand("demo", |demo| {
-            demo.mut_arg("targets", |arg| arg.value_parser(targets()))
-                .mut_arg("without", |arg| arg.value_parser(mechanisms()))
-        })
-        .mut_subcommand("read", |read| {
-            read.mut_arg("topic", |arg| arg.value_parser(chapters()))
-        })
-        .mut_subcommand("hint", |hint| {
-            hint.mut_arg("target", |arg| arg.value_parser(scenarios()))
-        })
-        .mut_subcommand("quiz", |quiz| {
-            quiz.mut_arg("topic", |arg| arg.value_parser(chapters()))
-        })
-        .mut_subcommand("interview", |interview| {
-            interview.mut_arg("topics", |arg| arg.value_parser(chapters()))
-        })
-        .mut_subcommand("reset", |reset| {
-            reset.mut_arg("topic", |arg| arg.value_parser(chapters()))
-        })
-        .mut_subcommand("show", |show| {
-            show.mut_arg("target", |arg| arg.value_parser(targets()))
-                .mut_arg("without", |arg| arg.value_parser(mechanisms()))
-        })
-        .mut_subcommand("replay", |replay| {
-            replay.mut_arg("what", |arg| arg.value_parser(or_latest()))
-        })
-        .mut_subcommand("trace", |trace| {
-            trace
-                .mut_arg("scenario", |arg| arg.value_parser(targets()))
-                .mut_arg("run", |arg| arg.value_parser(or_latest()))
-        })
-}
-
-/// Writes the completions for a shell.
-///
-/// # Errors
-/// When stdout is closed.
-pub fn completions(
-    shell: clap_complete::Shell,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut completable(), "rmq-lab", &mut script);
-    out.write_all(&script)
-}
-
-/// Writes the manual page.
-///
-/// # Errors
-/// When stdout is closed.
-pub fn man(out: &mut dyn Write) -> io::Result<()> {
-    clap_mangen::Man::new(Cli::command()).render(out)
-}
-
-fn messages(typed: &str) -> Result<u32, String> {
-    match typed.parse() {
-        Ok(number) if (1..=MOST_MESSAGES).contains(&number) => Ok(number),
-        _ => Err(format!("a whole number from 1 to {MOST_MESSAGES}")),
-    }
-}
-
-fn level(typed: &str) -> Result<u8, String> {
-    match typed.parse() {
-        Ok(level @ 1..=3) => Ok(level),
-        _ => Err("1, 2 or 3".to_owned()),
-    }
-}
-
-fn seed(typed: &str) -> Result<u64, String> {
-    typed.parse().map_err(|_| format!("a whole number from 0 to {}", u64::MAX))
-}
-
-fn pace(typed: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(typed) {
-        Ok(pace) if pace <= Duration::from_secs(600) => Ok(pace),
-        Ok(_) => Err("at most 10m".to_owned()),
-        Err(_) => Err("a time such as 2s or 500ms".to_owned()),
-    }
-}
-
-fn speed(typed: &str) -> Result<f64, String> {
-    match typed.trim_end_matches('x').parse::<f64>() {
-        Ok(speed) if (0.1..=1_000.0).contains(&speed) => Ok(speed),
-        _ => Err("a number from 0.1 to 1000".to_owned()),
-    }
-}
-
-fn broker(typed: &str) -> Result<BrokerChoice, String> {
-    match typed {
-        "4" => Ok(BrokerChoice::Four),
-        "3" => Ok(BrokerChoice::Three),
-        image if image.contains([':', '/']) => {
-            Ok(BrokerChoice::Image(image.to_owned()))
-        }
-        _ => {
-            Err("3, 4, or an image such as rabbitmq:4.2-management".to_owned())
         }
     }
 }

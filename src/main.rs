@@ -117,9 +117,9 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
             return cli::tidy::clean(all, manner, &mut out).await;
         }
         Some(Command::Completions { shell }) => {
-            cli::completions(shell, &mut out)
+            cli::completion::completions(shell, &mut out)
         }
-        Some(Command::Man) => cli::man(&mut out),
+        Some(Command::Man) => cli::completion::man(&mut out),
     };
     match told.and_then(|()| out.flush()) {
         Ok(()) => Ok(Exit::Proven),

@@ -1,5 +1,9 @@
 //! `rmq-lab demo`: a run from the first check to the last container removed.
 
+mod prepared;
+
+pub(super) use self::prepared::refuse_to_ask_nobody;
+use self::prepared::{Chosen, Prepared};
 use std::{
     io::{self, IsTerminal, Write},
     path::PathBuf,
@@ -10,30 +14,26 @@ use std::{
 use super::{
     Demo, Manner,
     beside::Scenarios,
-    names,
     page::{Page, stopped},
     progress::Notes,
-    report::PageFile,
     shelf,
     signals::Signals,
     state::{self, RunDir},
     summary::Summary,
 };
 use crate::{
-    demos::TOPICS,
     event::{Event, FORMAT, Stamped},
     lab::{
-        Clusters, Mechanism, Plan,
-        catalogue::{self, Entry},
+        Clusters,
+        catalogue::Entry,
         run::{How, Session, heard},
     },
     narrate::{
-        Failure, JsonLines, Narrator, Pace, Record, Report, Terminal, View, utc,
+        Failure, JsonLines, Narrator, Pace, Report, Terminal, View, utc,
     },
     problem::{Exit, Problem},
     stage::{Engine, RunId, Stage, Wanted, reap},
     text,
-    text::Text,
 };
 
 /// Runs what was asked for, and says how it ended.
@@ -110,114 +110,6 @@ pub(super) fn as_event(problem: &Problem) -> Event {
         help: problem.help.clone(),
         exit: problem.exit as u8,
     }
-}
-
-/// What there must be before anything is told or started.
-struct Prepared {
-    chosen: Chosen,
-    run: RunId,
-    dir: RunDir,
-    record: Record,
-    record_path: PathBuf,
-    page: Option<PageFile>,
-}
-
-impl Prepared {
-    fn from(asked: &Demo) -> Result<Self, Problem> {
-        let chosen = Chosen::from(asked)?;
-        let waits = [
-            (asked.step, "--step"),
-            (asked.predict, "--predict"),
-            (asked.hold, "--hold"),
-        ];
-        refuse_to_ask_nobody(&waits, asked.json)?;
-        let page =
-            asked.report.as_deref().map(PageFile::prepare).transpose()?;
-        let run = RunId::random();
-        let dir = RunDir::make(&run)?;
-        let (record, record_path) = dir.record()?;
-        Ok(Self { chosen, run, dir, record, record_path, page })
-    }
-}
-
-/// Scenarios and the mechanism to take out, found before anything starts.
-struct Chosen {
-    entries: Vec<Entry>,
-    without: Option<&'static Mechanism>,
-}
-
-impl Chosen {
-    fn from(asked: &Demo) -> Result<Self, Problem> {
-        let mut entries = Vec::new();
-        if asked.all {
-            entries.extend(catalogue::entries(TOPICS));
-        }
-        for target in &asked.targets {
-            for entry in names::entries(target)? {
-                if !entries.iter().any(|e: &Entry| e.target() == entry.target())
-                {
-                    entries.push(entry);
-                }
-            }
-        }
-        let without = match (&asked.without, entries.as_slice()) {
-            (None, _) => None,
-            (Some(name), [entry]) => Some(catalogue::mechanism(*entry, name)?),
-            (Some(_), _) => {
-                return Err(Problem::usage(text! {
-                    en: "--without takes a mechanism out of one scenario, not of a topic",
-                    zh: "--without 只能用于单个场景，不能用于整个主题"
-                })
-                .help(text! {
-                    en: "for example: rmq-lab demo idempotency/inbox --without unique-key",
-                    zh: "例如：rmq-lab demo idempotency/inbox --without unique-key"
-                }));
-            }
-        };
-        for entry in &entries {
-            let scenario = entry.scenario;
-            let fewest =
-                Plan::fewest(scenario.strikes).max(scenario.needs.fewest);
-            if asked.messages < fewest {
-                return Err(Problem::usage(text! {
-                    en: "{target} needs at least {fewest} messages to show anything",
-                    zh: "{target} 至少需要 {fewest} 条消息才能看出结果",
-                    target = entry.target(), fewest = fewest
-                })
-                .help(Text::same(format!("--messages {fewest}"))));
-            }
-        }
-        Ok(Self { entries, without })
-    }
-}
-
-/// A question where nobody can answer would hang for ever.
-pub(super) fn refuse_to_ask_nobody(
-    options: &[(bool, &str)],
-    json: bool,
-) -> Result<(), Problem> {
-    let Some((_, option)) = options.iter().find(|(given, _)| *given) else {
-        return Ok(());
-    };
-    if json {
-        return Err(Problem::usage(text! {
-            en: "{option} waits for a person, and --json speaks to a program",
-            zh: "{option} 要等人操作，而 --json 是给程序看的",
-            option = option
-        })
-        .help(text! { en: "leave one of them out", zh: "请去掉其中一个" }));
-    }
-    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-        return Err(Problem::usage(text! {
-            en: "{option} needs a terminal: nobody could press Enter here",
-            zh: "{option} 需要终端：这里没人能按回车",
-            option = option
-        })
-        .help(text! {
-            en: "--pace 2s pauses without asking", zh: "--pace 2s 只停顿、不提问"
-        }));
-    }
-    Ok(())
 }
 
 fn view(asked: &Demo, manner: Manner) -> Box<dyn View> {

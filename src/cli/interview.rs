@@ -44,7 +44,7 @@ pub struct Interview {
     pub minutes: u64,
     /// The seed that draws the questions, the same for every reader; by
     /// default drawn by what was answered before, another way each time.
-    #[arg(long, value_name = "S", value_parser = super::seed)]
+    #[arg(long, value_name = "S", value_parser = super::typed::seed)]
     pub seed: Option<u64>,
 }
 

@@ -5,30 +5,33 @@
 //! own, audits each, and judges. What goes wrong in between makes the
 //! scenario inconclusive; what is wrong with the environment ends the run.
 
+mod parts;
+mod set;
+
+use self::parts::{Part, parts};
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::time::timeout;
 
 use super::{
-    Check, Clusters, Lab, Mechanism, Outcome, Plan, RanOut, Run, Scenario,
-    Topic, Ways,
+    Clusters, Mechanism, Outcome, RanOut, Scenario, Topic, Ways,
     ground::Ground,
     millis,
     scenario::OnlyFour,
-    trouble::{no_room, told},
+    trouble::told,
     verdict::{Case, judge},
 };
 use crate::{
     event::{Chart, Choice, Ended, Event, Grid, Verdict, WayName, WayResult},
-    ledger::{Audit, Ledger, Noun},
+    ledger::{Audit, Noun},
     narrate::Narrator,
     problem::Problem,
-    stage::{Broker, Cluster, News, Persistence, Redis, Stage},
+    stage::{Cluster, News, Stage},
     text,
     text::Text,
 };
@@ -239,101 +242,6 @@ impl Session {
         Ok((result, observed.grids))
     }
 
-    /// Everything a way needs, and nothing that another way has used.
-    async fn lab(
-        &self,
-        noun: Noun,
-        scenario: &'static Scenario,
-        way: WayName,
-        how: How,
-        cluster: Option<Arc<Cluster>>,
-    ) -> Result<Lab, Problem> {
-        let name = format!("{}{}.{}", self.prefix, scenario.id, way.as_str());
-        let dir = self.dir.join(&name);
-        std::fs::create_dir_all(&dir).map_err(|e| no_room(&dir, &e))?;
-        let own_broker = match scenario.needs.own_broker {
-            true => Some(self.own_broker(&name).await?),
-            false => None,
-        };
-        let broker = own_broker.as_ref().unwrap_or(&self.stage.broker);
-        match &cluster {
-            Some(cluster) => cluster.make_vhost(&name).await?,
-            None => broker.management.make_vhost(&name).await?,
-        }
-        let own_redis = match (&self.stage.redis, scenario.needs.own_redis) {
-            (Some(shared), true) => {
-                let own = format!("redis-{name}");
-                let engine = &self.stage.engine;
-                Some(
-                    Redis::start(
-                        engine,
-                        shared.image(),
-                        &own,
-                        Persistence::Off,
-                    )
-                    .await?,
-                )
-            }
-            _ => None,
-        };
-        Ok(Lab(Arc::new(super::Inner {
-            way,
-            stage: self.stage.clone(),
-            vhost: name,
-            dir,
-            noun,
-            messages: how.messages,
-            plan: Plan::choose(
-                noun,
-                scenario.strikes,
-                scenario.hits,
-                how.messages,
-                how.seed,
-            ),
-            armed: how.armed,
-            own_redis,
-            own_broker,
-            cluster,
-            started: Mutex::default(),
-            narrator: self.narrator.clone(),
-            began: self.began,
-            ledger: Mutex::new(Ledger::new(noun, how.messages)),
-            hits: Mutex::default(),
-            observed: Mutex::default(),
-            steps: Mutex::new(0),
-            owed: Mutex::default(),
-        })))
-    }
-
-    /// A broker for one way, like the one that all share.
-    async fn own_broker(&self, way: &str) -> Result<Broker, Problem> {
-        let (engine, shared) = (&self.stage.engine, &self.stage.broker);
-        let name = format!("broker-{way}");
-        let hear = |news| self.narrator.tell(heard(news));
-        Broker::start(engine, shared.image(), &name, &hear).await
-    }
-
-    /// Takes away what a way stood on, so that the next finds it empty. What
-    /// cannot be taken away now goes with the stage.
-    async fn strike_set(&self, lab: &Lab) {
-        if let Some(broker) = &lab.0.own_broker {
-            self.stage.engine.remove(broker.container()).await;
-        } else if let Some(cluster) = &lab.0.cluster {
-            self.clear(cluster, lab.vhost()).await;
-        } else if !self.keep {
-            let management = &self.stage.broker.management;
-            let _ = management.remove_vhost(lab.vhost()).await;
-        }
-        if let Some(redis) = &lab.0.own_redis {
-            self.stage.engine.remove(redis.container()).await;
-        }
-        let started = std::mem::take(&mut *super::lock(&lab.0.started));
-        for container in started {
-            self.stage.engine.remove(&container).await;
-        }
-        let _ = std::fs::remove_dir_all(lab.dir());
-    }
-
     fn started(
         &self,
         topic: &Topic,
@@ -382,141 +290,6 @@ impl Session {
             without: how.without.map(|m| (m.id.to_owned(), m.name.clone())),
         }
     }
-
-    /// Where the log of the scenario's broker is kept.
-    async fn log_of(&self, scenario: &Scenario) -> Option<String> {
-        let kept = self.log_path(scenario)?;
-        if !kept.exists() {
-            if scenario.needs.own_broker || scenario.needs.cluster.is_some() {
-                return None;
-            }
-            std::fs::write(&kept, self.stage.broker.log().await).ok()?;
-        }
-        Some(kept.display().to_string())
-    }
-
-    /// Keeps the log of a way's broker beside the record, for whoever has to
-    /// find out, and those of all that the way has started.
-    async fn keep_logs(&self, scenario: &Scenario, lab: &Lab) -> Option<()> {
-        let mut logs = String::new();
-        match &lab.0.cluster {
-            Some(cluster) => {
-                for node in &cluster.nodes {
-                    let (name, log) = (&node.service.container, node.log());
-                    logs += &format!("\n=== {name}\n{}", log.await);
-                }
-            }
-            None => logs = lab.broker().log().await,
-        }
-        let started = super::lock(&lab.0.started).clone();
-        for container in started {
-            let log = self.stage.engine.log(&container).await;
-            logs.push_str(&format!("\n=== {container}\n{log}"));
-        }
-        std::fs::write(self.log_path(scenario)?, logs).ok()
-    }
-
-    fn log_path(&self, scenario: &Scenario) -> Option<PathBuf> {
-        Some(self.dir.parent()?.join(format!("{}.broker.log", scenario.id)))
-    }
-}
-
-/// One way of a scenario as it is to be run.
-struct Part {
-    name: WayName,
-    title: Text,
-    run: Run,
-    check: Check,
-    /// How it must break, where a mechanism was taken out.
-    breaks: Option<Check>,
-    /// The fixed way's check, and how it must fail, of a way that is the fixed
-    /// one without a mechanism: what `--without` would run again.
-    fails: Vec<(Check, &'static Mechanism)>,
-}
-
-impl Part {
-    /// Whether the way came to what is claimed of it. With a mechanism taken
-    /// out, the fixed way's own check must fail, and in the way claimed: a
-    /// check that fails for another reason shows nothing.
-    fn judge(&self, outcome: &Outcome) -> Result<(), Text> {
-        let Some(breaks) = self.breaks else {
-            (self.check)(outcome)?;
-            return self.fails.iter().try_for_each(|(fixed, mechanism)| {
-                necessary(*fixed, mechanism, outcome)
-            });
-        };
-        match (self.check)(outcome) {
-            Ok(()) => Err(text! {
-                en: "the fixed way holds without it",
-                zh: "去掉之后改进写法依然成立"
-            }),
-            Err(_) => breaks(outcome),
-        }
-    }
-}
-
-/// Whether the fixed way's check fails for what came of leaving the mechanism
-/// out, and in the way claimed.
-fn necessary(
-    fixed: Check,
-    mechanism: &Mechanism,
-    outcome: &Outcome,
-) -> Result<(), Text> {
-    match fixed(outcome) {
-        Ok(()) => {
-            let (en, zh) = (&mechanism.name.en, &mechanism.name.zh);
-            Err(Text::made(
-                format!("the fixed way's check holds without {en}"),
-                format!("去掉「{zh}」，改进写法的检查依然通过"),
-            ))
-        }
-        Err(_) => (mechanism.breaks)(outcome),
-    }
-}
-
-fn parts(
-    scenario: &Scenario,
-    without: Option<&'static Mechanism>,
-) -> Vec<Part> {
-    let part = |name, way: &super::Way| Part {
-        name,
-        title: way.title.clone(),
-        run: way.run,
-        check: way.check,
-        breaks: None,
-        fails: fails(scenario, name, way),
-    };
-    match (scenario.ways.fixed(), without) {
-        (Some(fixed), Some(mechanism)) => vec![
-            part(WayName::Fixed, fixed),
-            Part {
-                title: mechanism.name.clone(),
-                run: mechanism.without,
-                breaks: Some(mechanism.breaks),
-                ..part(WayName::Without, fixed)
-            },
-        ],
-        _ => {
-            let all = scenario.ways.all().into_iter();
-            all.map(|(name, way)| part(name, way)).collect()
-        }
-    }
-}
-
-/// Which mechanisms a way shows to be necessary by being the fixed way without
-/// them.
-fn fails(
-    scenario: &Scenario,
-    name: WayName,
-    way: &super::Way,
-) -> Vec<(Check, &'static Mechanism)> {
-    let (Some(fixed), false) = (scenario.ways.fixed(), name == WayName::Fixed)
-    else {
-        return Vec::new();
-    };
-    let mechanisms = scenario.ways.mechanisms().iter();
-    let left_out = mechanisms.filter(|mechanism| mechanism.is(way));
-    left_out.map(|mechanism| (fixed.check, mechanism)).collect()
 }
 
 /// What a scenario lets one choose from, with its keys.

@@ -1,16 +1,15 @@
 //! One RabbitMQ broker, with a user of the run's own and no other.
 
+mod boot;
+
+pub(super) use self::boot::Identity;
+use self::boot::request;
 use std::{
     net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant, SystemTime},
 };
 
-use serde_json::json;
-use testcontainers::{
-    GenericImage, ImageExt,
-    bollard::query_parameters::InspectContainerOptions,
-    core::{IntoContainerPort, WaitFor},
-};
+use testcontainers::bollard::query_parameters::InspectContainerOptions;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -23,7 +22,6 @@ use super::{
     docker::Container,
     http::Management,
     image::{Image, Reference},
-    ports,
 };
 use crate::{
     event::{Login, Service},
@@ -74,36 +72,6 @@ pub struct Broker {
     container: Container,
 }
 
-/// Left out at boot, because no demo needs them and each costs time. Named by
-/// what to leave out, so that a plugin of a later version stays. Measured on
-/// RabbitMQ 4.3: 5.4 s to the first handshake with all, 2.9 s without these.
-const LEFT_OUT: &str = "rabbitmq_mqtt|rabbitmq_stomp|rabbitmq_web_mqtt*|rabbitmq_web_stomp*|rabbitmq_amqp1_0|\
-rabbitmq_auth_*|rabbitmq_aws|rabbitmq_consistent_hash_exchange|rabbitmq_event_exchange|\
-rabbitmq_*federation*|rabbitmq_jms_topic_exchange|rabbitmq_peer_discovery_*|\
-rabbitmq_random_exchange|rabbitmq_recent_history_exchange|rabbitmq_sharding|rabbitmq_shovel*|\
-rabbitmq_top|rabbitmq_tracing|rabbitmq_trust_store|rabbitmq_prometheus|prometheus|accept|\
-eetcd|gun|jose|base64url";
-
-/// The first node of a cluster of 3.10 has the lock under which clusters are
-/// formed, and asks the others, who wait for that lock, ten times over five
-/// seconds whether they have one (rabbit_peer_discovery of 3.10, whose default
-/// is ten retries 500 ms apart). Two are enough: whoever comes later joins it.
-const ALONE_SOONER: &str = "cluster_formation.discovery_retry_limit = 2\n\
-                            cluster_formation.discovery_retry_interval = 100\n";
-/// Where the plugins are copied to: memory, from which they load sooner.
-const PLUGINS: &str = "/dev/shm/plugins";
-/// Says where the libraries are, and names the plugins of the image once more.
-/// Each is one more place where every module is looked for: without them a
-/// node of 3.10 that returns to its cluster boots in 5.4 s instead of 6.6 s.
-const ENVIRONMENT: &str = "/opt/rabbitmq/sbin/rabbitmq-env";
-/// Queues that are neither durable nor exclusive are shown, and upstream's 4.3
-/// refuses them unless it is told not to (documentation, "Deprecated
-/// Features"). Not in `rabbitmq.conf`: 3.x does not start with a key that it
-/// does not know, and does not mind a term.
-const ADVANCED: &str = "[{rabbit,[{permit_deprecated_features,\
-#{transient_nonexcl_queues => true}}]}].";
-/// The entry point gives it to the broker's user.
-const COOKIE: &str = "/var/lib/rabbitmq/.erlang.cookie";
 const READY_WITHIN: Duration = Duration::from_secs(90);
 const PROBE_EVERY: Duration = Duration::from_millis(25);
 const PROBED_WITHIN: Duration = Duration::from_secs(3);
@@ -253,99 +221,6 @@ impl Broker {
     pub async fn queues(&self, arguments: &[&str]) -> Result<String, Problem> {
         self.container.exec(&[&["rabbitmq-queues"], arguments].concat()).await
     }
-}
-
-/// Who a node is: its host's name, its user, and its peers.
-#[derive(Clone)]
-pub(super) struct Identity {
-    /// The name of its host; its node is `rabbit@` that. No dot in it, else
-    /// it would want long names.
-    pub host: String,
-    /// The user that is made.
-    pub user: String,
-    /// Their password.
-    pub password: String,
-    /// The secret that the nodes of a cluster share.
-    pub cookie: String,
-    /// Further lines of `rabbitmq.conf`.
-    pub conf: String,
-    /// Further arguments of the Erlang machine.
-    pub erlang: &'static str,
-}
-
-impl Identity {
-    /// A node without peers.
-    fn alone() -> Self {
-        Self::of_host("broker")
-    }
-
-    /// A node on this host, with secrets of its own.
-    pub fn of_host(host: &str) -> Self {
-        let secret = || format!("{:016x}", rand::random::<u64>());
-        Self {
-            host: host.to_owned(),
-            user: "lab".to_owned(),
-            password: secret(),
-            cookie: secret(),
-            conf: String::new(),
-            erlang: "",
-        }
-    }
-}
-
-fn request(
-    image: &Image,
-    identity: &Identity,
-    ports: [u16; 3],
-) -> testcontainers::ContainerRequest<GenericImage> {
-    let Identity { host, user, password, cookie, conf, erlang } = identity;
-    let conf = format!(
-        "loopback_users = none\n\
-         log.console = true\n\
-         log.console.level = info\n\
-         log.file = false\n\
-         load_definitions = /etc/rabbitmq/definitions.json\n{conf}"
-    );
-    // With definitions of our own the broker makes no guest.
-    let definitions = json!({
-        "users": [{ "name": user, "password": password, "tags": "administrator" }],
-        "vhosts": [{ "name": "/" }],
-        "permissions": [{
-            "user": user, "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"
-        }],
-    });
-    // Files by way of the environment: each copied in would cost Docker some
-    // 70 ms before the broker can start.
-    let boot = format!(
-        "set -e; cd /etc/rabbitmq; printf %s \"$LAB_CONF\" > rabbitmq.conf; \
-         printf %s \"$LAB_DEFINITIONS\" > definitions.json; \
-         if [ -e /opt/rabbitmq/plugins/rabbit-3.10.* ]; then \
-         printf %s '{ALONE_SOONER}' >> rabbitmq.conf; fi; \
-         printf %s '{ADVANCED}' > advanced.config; \
-         printf %s \"$LAB_COOKIE\" > {COOKIE}; chmod 400 {COOKIE}; \
-         echo '[rabbitmq_management,rabbitmq_stream].' > enabled_plugins; \
-         unset LAB_CONF LAB_DEFINITIONS LAB_COOKIE; mkdir -p {PLUGINS}; for f in /opt/rabbitmq/plugins/*; do b=${{f##*/}}; \
-         case ${{b%%-[0-9]*}} in {LEFT_OUT}) ;; *) cp -r \"$f\" {PLUGINS}/;; esac; done; \
-         sed -i 's,$RABBITMQ_HOME/plugins,{PLUGINS},' {ENVIRONMENT} || true; \
-         exec docker-entrypoint.sh rabbitmq-server"
-    );
-    let bindings = ports::bindings([5672, 15672, 5552].into_iter().zip(ports));
-    GenericImage::new(&image.name, &image.tag)
-        .with_exposed_port(5672.tcp())
-        .with_exposed_port(15672.tcp())
-        .with_exposed_port(5552.tcp())
-        .with_wait_for(WaitFor::Nothing)
-        .with_hostname(host)
-        .with_env_var("RABBITMQ_PLUGINS_DIR", PLUGINS)
-        .with_env_var("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", *erlang)
-        .with_env_var("LAB_CONF", conf)
-        .with_env_var("LAB_COOKIE", cookie)
-        .with_env_var("LAB_DEFINITIONS", definitions.to_string())
-        .with_cmd(["sh", "-c", &boot])
-        .with_host_config_modifier(move |host| {
-            host.publish_all_ports = Some(false);
-            host.port_bindings = Some(bindings.clone());
-        })
 }
 
 fn last_line(log: &str) -> String {

@@ -1,5 +1,12 @@
 //! The Docker engine: is it there, and who owns what we make on it.
 
+mod container;
+mod words;
+
+pub use self::container::Container;
+pub use self::words::failed;
+pub(crate) use self::words::may_not;
+use self::words::unreachable;
 use std::{
     collections::HashMap,
     fmt,
@@ -10,7 +17,7 @@ use std::{
 
 use futures::TryStreamExt;
 use testcontainers::{
-    ContainerAsync, ContainerRequest, GenericImage, ImageExt,
+    ContainerRequest, GenericImage, ImageExt,
     bollard::{
         Docker,
         models::NetworkCreateRequest,
@@ -19,7 +26,7 @@ use testcontainers::{
             InspectNetworkOptions,
         },
     },
-    core::{CmdWaitFor, ExecCommand, client::docker_client_instance},
+    core::client::docker_client_instance,
     runners::AsyncRunner,
 };
 use tokio::time::timeout;
@@ -30,7 +37,7 @@ use super::{
     reap::{self, OWNER, Owner, RUN},
 };
 use crate::{
-    problem::{Problem, reason, root},
+    problem::{Problem, root},
     text,
     text::Text,
 };
@@ -71,63 +78,6 @@ struct Inner {
     made: Mutex<HashMap<String, Container>>,
 }
 
-/// A container of a run. Cheap to clone; removed with the run.
-#[derive(Clone)]
-pub struct Container(Arc<Guard>);
-
-/// Testcontainers removes a container when its handle is dropped, and panics
-/// where no runtime is there to do it with.
-struct Guard(Option<ContainerAsync<GenericImage>>);
-
-impl Container {
-    /// The container's id.
-    pub fn id(&self) -> &str {
-        self.0.0.as_ref().map_or("", |container| container.id())
-    }
-
-    /// Whether it runs.
-    pub async fn is_running(&self) -> bool {
-        match &self.0.0 {
-            Some(container) => container.is_running().await.unwrap_or(false),
-            None => false,
-        }
-    }
-
-    /// What it wrote so far: stdout, then stderr.
-    pub async fn log(&self) -> String {
-        let Some(container) = &self.0.0 else { return String::new() };
-        let mut log = container.stdout_to_vec().await.unwrap_or_default();
-        log.extend(container.stderr_to_vec().await.unwrap_or_default());
-        String::from_utf8_lossy(&log).into_owned()
-    }
-
-    /// Runs a command in it and returns what that wrote to stdout.
-    ///
-    /// # Errors
-    /// What Docker says; a command that fails is told by its output.
-    pub async fn exec(&self, command: &[&str]) -> Result<String, Problem> {
-        let Some(container) = &self.0.0 else { return Ok(String::new()) };
-        let command = [&["sh", "-c", TELLS_WHY, "sh"], command].concat();
-        let command = ExecCommand::new(command)
-            .with_cmd_ready_condition(CmdWaitFor::Nothing);
-        let mut run = container.exec(command).await.map_err(|e| failed(&e))?;
-        let told = run.stdout_to_vec().await.map_err(|e| failed(&e))?;
-        Ok(String::from_utf8_lossy(&told).into_owned())
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if tokio::runtime::Handle::try_current().is_err() {
-            std::mem::forget(self.0.take());
-        }
-    }
-}
-
-/// Runs a command; if that fails, what it said on stderr is told as well. (If
-/// it does not, warnings there are no answer.)
-const TELLS_WHY: &str =
-    "why=$(mktemp); \"$@\" 2> \"$why\" || cat \"$why\"; rm -f \"$why\"";
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 const MADE_WITHIN: Duration = Duration::from_secs(20);
 /// Between a port's choice and its use another program may take it.
@@ -244,7 +194,7 @@ impl Engine {
         let engine = self.clone();
         self.make(async move {
             let container = request.start().await.map_err(|e| failed(&e))?;
-            let container = Container(Arc::new(Guard(Some(container))));
+            let container = Container::from(container);
             if let Ok(mut made) = engine.0.made.lock() {
                 made.insert(full_name, container.clone());
             }
@@ -399,89 +349,4 @@ impl Engine {
         drop(counted);
         made.await.map_err(|e| failed(&e))?
     }
-}
-
-/// What Docker said, as a problem of the environment.
-pub fn failed(error: &(dyn std::error::Error + 'static)) -> Problem {
-    let said = reason(error);
-    let problem = Problem::environment(text! {
-        en: "Docker could not do it: {said}", zh: "Docker 执行失败：{said}", said = said
-    });
-    if ports::is_taken(&said) {
-        return problem.help(text! {
-            en: "another program took the port in between: run the command again",
-            zh: "端口刚被别的程序占用：请重新运行命令"
-        });
-    }
-    if said.contains("no space left") {
-        return problem.help(text! {
-            en: "free some space: rmq-lab clean, docker system df",
-            zh: "请释放磁盘空间：rmq-lab clean，docker system df"
-        });
-    }
-    problem.help(DOCTOR)
-}
-
-/// What is to be said where a container may not change its own network.
-pub(crate) fn may_not(told: &str) -> Problem {
-    let told = told.lines().next().unwrap_or("-").to_owned();
-    Problem::environment(text! {
-        en: "a container may not change its own network: {told}",
-        zh: "容器无权修改自己的网络：{told}",
-        told = told
-    })
-    .help(text! {
-        en: "this wants an engine that grants NET_ADMIN (a rootless one may not)",
-        zh: "需要能授予 NET_ADMIN 的 Docker 引擎（rootless 模式可能不行）"
-    })
-}
-
-const DOCTOR: Text = text! {
-    en: "rmq-lab doctor tells what is amiss", zh: "rmq-lab doctor 会逐项检查环境"
-};
-
-fn unreachable(said: &Text) -> Problem {
-    let host = std::env::var("DOCKER_HOST")
-        .unwrap_or_else(|_| "/var/run/docker.sock".to_owned());
-    if host.is_empty() {
-        return Problem::environment(text! {
-            en: "DOCKER_HOST is set, and empty", zh: "DOCKER_HOST 被设为空"
-        })
-        .help(text! { en: "unset DOCKER_HOST", zh: "unset DOCKER_HOST" });
-    }
-    if said.en.to_lowercase().contains("permission denied") {
-        return Problem::environment(text! {
-            en: "Docker refused {host}: permission denied",
-            zh: "Docker 拒绝访问 {host}：权限不足",
-            host = host
-        })
-        .help(text! {
-            en: "sudo usermod -aG docker $USER (as good as root), then log in again",
-            zh: "sudo usermod -aG docker $USER（等同 root 权限），然后重新登录"
-        });
-    }
-    // Testcontainers puts this before what its own library said.
-    let plain = |said: &str| {
-        said.rsplit("failed to initialize a docker client: ")
-            .next()
-            .unwrap_or(said)
-            .to_owned()
-    };
-    let (en, zh) = (plain(&said.en), plain(&said.zh));
-    Problem::environment(Text::made(
-        format!("no Docker engine answers at {host}: {en}"),
-        format!("{host} 上没有 Docker 引擎应答：{zh}"),
-    ))
-    .help(text! {
-        en: "start it: sudo systemctl start docker",
-        zh: "启动：sudo systemctl start docker"
-    })
-    .help(text! {
-        en: "install one: scripts/setup --only docker",
-        zh: "安装：scripts/setup --only docker"
-    })
-    .help(text! {
-        en: "elsewhere: set DOCKER_HOST, for example unix:///run/user/1000/docker.sock",
-        zh: "若在别处：设置 DOCKER_HOST，例如 unix:///run/user/1000/docker.sock"
-    })
 }

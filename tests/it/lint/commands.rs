@@ -38,7 +38,7 @@ fn commands(book: &Book) -> Vec<Finding> {
                 .collect::<Vec<_>>()
         })
     }));
-    let tree = cli::completable();
+    let tree = cli::completion::completable();
     let wrong = shown.iter().filter_map(|shown| {
         let says = refused(&tree, book, &shown.line)?;
         Some(Finding::new(&shown.at, format!("{says}: {}", shown.line)))

@@ -1,0 +1,93 @@
+//! What is made of the command line for a shell and for `man`.
+
+use std::io::{self, Write};
+
+use clap::{CommandFactory, builder::PossibleValuesParser};
+
+use super::{Cli, shelf};
+use crate::{book::CHAPTERS, demos::TOPICS, lab::catalogue};
+
+/// The command tree with every name that can be completed in it.
+pub fn completable() -> clap::Command {
+    let targets = || {
+        let topics = TOPICS.iter().map(|topic| topic.id.to_owned());
+        let scenarios = catalogue::entries(TOPICS).map(|entry| entry.target());
+        topics.chain(scenarios).collect::<Vec<_>>()
+    };
+    let or_latest = || {
+        let mut targets = targets();
+        targets.insert(0, shelf::LATEST.to_owned());
+        PossibleValuesParser::new(targets)
+    };
+    let targets = || PossibleValuesParser::new(targets());
+    let chapters = || {
+        let topics = CHAPTERS.iter().map(|chapter| chapter.topic);
+        PossibleValuesParser::new(topics.collect::<Vec<_>>())
+    };
+    let scenarios = || {
+        let all = catalogue::entries(TOPICS).map(|entry| entry.target());
+        PossibleValuesParser::new(all.collect::<Vec<_>>())
+    };
+    let mechanisms = || {
+        let mut names: Vec<_> = catalogue::entries(TOPICS)
+            .flat_map(|entry| entry.scenario.ways.mechanisms())
+            .map(|mechanism| mechanism.id)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        PossibleValuesParser::new(names)
+    };
+    Cli::command()
+        .mut_subcommand("demo", |demo| {
+            demo.mut_arg("targets", |arg| arg.value_parser(targets()))
+                .mut_arg("without", |arg| arg.value_parser(mechanisms()))
+        })
+        .mut_subcommand("read", |read| {
+            read.mut_arg("topic", |arg| arg.value_parser(chapters()))
+        })
+        .mut_subcommand("hint", |hint| {
+            hint.mut_arg("target", |arg| arg.value_parser(scenarios()))
+        })
+        .mut_subcommand("quiz", |quiz| {
+            quiz.mut_arg("topic", |arg| arg.value_parser(chapters()))
+        })
+        .mut_subcommand("interview", |interview| {
+            interview.mut_arg("topics", |arg| arg.value_parser(chapters()))
+        })
+        .mut_subcommand("reset", |reset| {
+            reset.mut_arg("topic", |arg| arg.value_parser(chapters()))
+        })
+        .mut_subcommand("show", |show| {
+            show.mut_arg("target", |arg| arg.value_parser(targets()))
+                .mut_arg("without", |arg| arg.value_parser(mechanisms()))
+        })
+        .mut_subcommand("replay", |replay| {
+            replay.mut_arg("what", |arg| arg.value_parser(or_latest()))
+        })
+        .mut_subcommand("trace", |trace| {
+            trace
+                .mut_arg("scenario", |arg| arg.value_parser(targets()))
+                .mut_arg("run", |arg| arg.value_parser(or_latest()))
+        })
+}
+
+/// Writes the completions for a shell.
+///
+/// # Errors
+/// When stdout is closed.
+pub fn completions(
+    shell: clap_complete::Shell,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut completable(), "rmq-lab", &mut script);
+    out.write_all(&script)
+}
+
+/// Writes the manual page.
+///
+/// # Errors
+/// When stdout is closed.
+pub fn man(out: &mut dyn Write) -> io::Result<()> {
+    clap_mangen::Man::new(Cli::command()).render(out)
+}
