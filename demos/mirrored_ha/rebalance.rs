@@ -128,6 +128,8 @@ const QUEUES: usize = 9;
 const DIES: Node = 2;
 /// It is asked.
 const STAYS: Node = 0;
+/// So often at most a vote for another reason is undone.
+const VOTES: u32 = 2;
 
 fn name(queue: usize) -> String {
     format!("orders.{}", queue + 1)
@@ -156,13 +158,7 @@ async fn node_dies_and_returns(lab: &Lab) -> Ran {
     if !lab.is_armed(Strike::BrokerKilled) {
         return Ok(());
     }
-    nodes.kill(DIES).await?;
-    let what = text! { en: "other leaders", zh: "选出新 leader" };
-    lab.wait_until(what, SOON, async || {
-        let led = Led::by(lab, &nodes).await?;
-        Ok(led.all() == QUEUES && led.0[DIES] == 0)
-    })
-    .await?;
+    dies(lab, &nodes).await?;
     lab.struck_once(Strike::BrokerKilled);
     publish(lab, &nodes, &meanwhile).await?;
     lab.step(
@@ -174,20 +170,17 @@ async fn node_dies_and_returns(lab: &Lab) -> Ran {
         },
     );
     draw(lab, &nodes, Some(DIES)).await?;
-    nodes.heal().await?;
-    // Its members are back as well, so it could lead.
-    let what = text! { en: "its members to be back", zh: "其成员上线" };
-    lab.wait_until(what, SOON, async || {
-        for queue in 0..QUEUES {
-            let told = told_of(lab, &nodes, queue).await?;
-            let online = told["online"].as_array().map_or(0, Vec::len);
-            if online < nodes.count() {
-                return Ok(false);
-            }
+    returns(lab, &nodes).await?;
+    // A busy machine may have another leader miss its heartbeats, and the
+    // members vote. That is no return of leaders, and would hide whether there
+    // is one: then it dies and returns again.
+    for _ in 0..VOTES {
+        if Led::by(lab, &nodes).await?.0[DIES] == 0 {
+            break;
         }
-        Ok(true)
-    })
-    .await?;
+        dies(lab, &nodes).await?;
+        returns(lab, &nodes).await?;
+    }
     lab.step(
         text! { en: "return", zh: "恢复" },
         text! {
@@ -196,6 +189,34 @@ async fn node_dies_and_returns(lab: &Lab) -> Ran {
         },
     );
     draw(lab, &nodes, None).await
+}
+
+/// It is killed, and the others lead all.
+async fn dies(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
+    nodes.kill(DIES).await?;
+    let what = text! { en: "other leaders", zh: "选出新 leader" };
+    lab.wait_until(what, SOON, async || {
+        let led = Led::by(lab, nodes).await?;
+        Ok(led.all() == QUEUES && led.0[DIES] == 0)
+    })
+    .await
+}
+
+/// It is back, with all its members: it could lead.
+async fn returns(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
+    nodes.heal().await?;
+    let what = text! { en: "its members to be back", zh: "其成员上线" };
+    lab.wait_until(what, SOON, async || {
+        for queue in 0..QUEUES {
+            let told = told_of(lab, nodes, queue).await?;
+            let online = told["online"].as_array().map_or(0, Vec::len);
+            if online < nodes.count() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    })
+    .await
 }
 
 /// As an operator does after a restart.
@@ -308,17 +329,9 @@ async fn draw(lab: &Lab, nodes: &Nodes<'_>, down: Option<Node>) -> Ran {
 /// What each led at first: its share.
 const SHARE: f64 = 3.0;
 
-/// Nothing is lost, and the node that is back leads less than its share. That
-/// is none, unless a busy machine has one of the others miss a heartbeat, and
-/// its queues vote.
+/// Nothing is lost, and the node that is back leads nothing.
 fn leads_nothing(outcome: &Outcome) -> Result<(), Text> {
-    let led = outcome.figure("led")?;
-    if led >= SHARE {
-        return Err(text! {
-            en: "the node that is back leads {led}",
-            zh: "回来的节点领导 {led} 个", led = led
-        });
-    }
+    figure_is(outcome, "led", 0)?;
     every_message_confirmed(outcome)?;
     every_message_once(outcome)
 }
