@@ -81,7 +81,7 @@ fn main() -> ExitCode {
     .into_iter()
     .flatten()
     .collect();
-    let code = runtime.block_on(async {
+    let (code, broken_off) = runtime.block_on(async {
         let run = tokio::task::spawn_blocking(move || {
             libtest_mimic::run(&arguments, trials)
         });
@@ -91,14 +91,17 @@ fn main() -> ExitCode {
         let mut terminate = caught(SignalKind::terminate());
         tokio::select! {
             ended = run => {
-                ended.map_or(ExitCode::FAILURE, |ended| ended.exit_code())
+                (ended.map_or(ExitCode::FAILURE, |all| all.exit_code()), false)
             }
-            _ = tokio::signal::ctrl_c() => ExitCode::from(130),
-            _ = terminate.recv() => ExitCode::from(143),
-            _ = hang_up.recv() => ExitCode::from(129),
+            _ = tokio::signal::ctrl_c() => (ExitCode::from(130), true),
+            _ = terminate.recv() => (ExitCode::from(143), true),
+            _ = hang_up.recv() => (ExitCode::from(129), true),
         }
     });
     let left = runtime.block_on(brokers.tear_down());
+    if broken_off && let Err(why) = runtime.block_on(shared::remove_ours()) {
+        eprintln!("what trials had made may be left behind: {why:#}");
+    }
     // Trials that still run must not keep the process alive.
     runtime.shutdown_background();
     if left > 0 {

@@ -180,6 +180,18 @@ impl Brokers {
     }
 }
 
+/// Removes what trials that were broken off had made for themselves.
+pub async fn remove_ours() -> anyhow::Result<()> {
+    let engine = Engine::connect(RunId::random()).await?;
+    let us = reap::Owner::this();
+    for left in reap::leftovers(engine.docker()).await? {
+        if left.owner.as_ref() == Some(&us) {
+            reap::remove(engine.docker(), &left).await;
+        }
+    }
+    Ok(())
+}
+
 /// Every scenario of the catalogue.
 pub fn all() -> impl Iterator<Item = Entry> {
     entries(TOPICS)
