@@ -54,7 +54,7 @@ pub static COST: Scenario = Scenario {
             zh: "全部订单都要确认，最少要等几个往返？"
         },
         choices: &[
-            text! { en: "a handful, however many", zh: "总共几个，与数量无关" },
+            text! { en: "about one for a window", zh: "大约每个窗口一个" },
             text! { en: "one for every ten", zh: "每十个一个" },
             text! { en: "one for each order", zh: "每个订单一个" },
         ],
@@ -313,9 +313,11 @@ fn waiting_is_what_costs(outcome: &Outcome) -> Result<(), Text> {
     exactly("prefetch-100", hundreds)?;
     exactly("unlimited", 1)?;
     // Some of a batch may be confirmed before a slow client has written the
-    // rest of it; that is a turn, and nobody waits for it.
-    between("batches", hundreds..=tens)?;
-    between("pipelined", 1..=tens)?;
+    // rest of it; that is a turn, and nobody waits for it. A window goes on by
+    // halves, which may be a turn each. One for every ten is twice as many.
+    let most = tens / 2;
+    between("batches", hundreds..=most)?;
+    between("pipelined", 1..=most)?;
     let publishes = all * trips::PUBLISH_FRAMES;
     let more = |id, least, most| {
         within(outcome, "frames", id, publishes + least..=publishes + most)
