@@ -4,7 +4,8 @@
 //! connection (documentation), and says so: connection.blocked. What it would
 //! not read are also the acks and cancels of consumers on that connection;
 //! lapin (4.12) does not even write them, nor publishes, while it is blocked.
-//! A publish that is held so is not taken back: it goes out afterwards.
+//! Other clients may write into the socket, where it all waits as well. A
+//! publish that is held so is not taken back: it goes out afterwards.
 //! In the lab the alarm is raised by a limit of 10 MB, and lifted again.
 //!
 //! Source: RabbitMQ documentation, "Memory and Disk Alarms" and "Blocked
@@ -116,11 +117,11 @@ pub static ALARM: Scenario = Scenario {
     figures: &["drained", "sent"],
     bars: &[],
     claim: text! {
-        en: "b: nothing goes out on a blocked connection, acks neither, nor \
-             would the broker read them. Held back is not lost: what was sent \
-             again is there twice.",
-        zh: "b：连接一被阻塞，什么都发不出去，ack 也一样，发了 broker 也不读。\
-             压着不等于丢了：重发的就成了两份。"
+        en: "b: the broker reads a blocked connection no more, acks neither; \
+             the client here does not even write. Held back is not lost: \
+             what is resent is there twice.",
+        zh: "b：连接一被阻塞，broker 就不读了，ack 也一样；\
+             这里的客户端干脆不写。压着不等于丢了：重发的就成了两份。"
     },
     fix: text! {
         en: "Publish on a connection of its own. At connection.blocked wait, \
