@@ -47,9 +47,9 @@ pub static VARIANTS_MEASURED: Scenario = Scenario {
     },
     predict: Predict {
         question: text! {
-            en: "Which loses nothing, whoever dies, without an fsync for each \
-                 order?",
-            zh: "谁死都不丢，又不必每单 fsync 一次的，是哪个？"
+            en: "Which is on disk at the yes, survives each death, and shares \
+                 its fsyncs?",
+            zh: "返回成功时已经落盘、谁死都不丢、fsync 还能共用的，是哪个？"
         },
         choices: &[
             text! { en: "the table, with group commit", zh: "先落库，组提交" },
@@ -169,8 +169,9 @@ fn grid(lab: &Lab, lost: &Lost, costs: &BTreeMap<Variant, Cost>) -> Grid {
     };
     Grid {
         title: text! {
-            en: "Lost of {per} orders each; A with a commit each is 1x",
-            zh: "各 {per} 单中丢失的；A 逐单提交为 1x",
+            en: "Lost of {per} orders each; A with a commit each is 1x, and \
+                 on disk by setting",
+            zh: "各 {per} 单中丢失的；A 逐单提交为 1x，A 落盘与否看的是设置",
             per = deaths::orders_each(lab)
         },
         columns: vec![
