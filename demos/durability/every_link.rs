@@ -11,7 +11,8 @@
 //! these three links are one there. They are taken apart with classic queues,
 //! on the node that is killed and comes back, and on the one that is lost. The
 //! operator takes the lost node off the list, and what was on its disk is not
-//! anywhere else.
+//! anywhere else. A message keeps its delivery mode: dead-lettered into a
+//! classic queue, one that is not persistent goes with that node's restart.
 //!
 //! Source: RabbitMQ documentation, "Reliability Guide" and "Quorum Queues".
 
@@ -105,9 +106,10 @@ pub static EVERY_LINK: Scenario = Scenario {
     figures: &[],
     bars: &[],
     claim: text! {
-        en: "c: these two it brings along. Each other link answers for one \
-             stretch of the way, and for no other.",
-        zh: "c：这两样它自带。其余每一环只管一段路，谁也替不了谁。"
+        en: "c: these two it brings along, for what is in it. Each other link \
+             answers for one stretch of the way, and for no other.",
+        zh: "c：对它自己存着的消息，这两样自带。其余每一环只管一段路，\
+             谁也替不了谁。"
     },
     fix: text! {
         en: "Outbox, confirms with mandatory, a quorum queue, ack after the \
@@ -116,10 +118,10 @@ pub static EVERY_LINK: Scenario = Scenario {
              死信、告警。"
     },
     limit: text! {
-        en: "Against what was tried here: not two disks at once, not a bug, not \
-             somebody with the right to delete.",
-        zh: "只挡得住这里试过的：挡不住同时坏两块盘、程序的 bug、\
-             有删除权限的人。"
+        en: "Not two disks at once, a bug, somebody who may delete. Not \
+             persistent, a dead letter in a classic queue goes with a restart.",
+        zh: "挡不住同时坏两块盘、程序的 bug、有删除权限的人。\
+             非持久化消息死信进经典队列，节点一重启就没了。"
     },
     say: text! {
         en: "\"No loss is a chain: name each link and what it answers for.\"",

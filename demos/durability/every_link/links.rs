@@ -205,7 +205,8 @@ impl Link {
                 en: "the queue came back empty", zh: "节点重启，队列空了"
             },
             Self::DeliveryMode => text! {
-                en: "kept all the same", zh: "照样留住"
+                en: "kept all the same, in this queue",
+                zh: "在这个队列里照样留住"
             },
             Self::Replication => text! {
                 en: "on the one disk that was lost", zh: "只有一份，盘没了"
