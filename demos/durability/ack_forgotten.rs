@@ -4,7 +4,10 @@
 //! Source: RabbitMQ documentation, "Consumer Prefetch": at the limit nothing
 //! more is delivered until something is acked; "Consumer Acknowledgements and
 //! Publisher Confirms", section "When Consumers Fail or Lose Connection:
-//! Automatic Requeueing": it comes back when the channel closes.
+//! Automatic Requeueing": it comes back when the channel closes. And that the
+//! broker does in the end: after the consumer timeout, half an hour by default
+//! (`consumer-timeout` shows it), with 406 until 4.2 and by a cancel on 4.3,
+//! where classic queues have no timeout.
 
 mod stage;
 
@@ -41,8 +44,8 @@ pub static ACK_FORGOTTEN: Scenario = Scenario {
     },
     predict: Predict {
         question: text! {
-            en: "As many early returns as the prefetch allows unacked. Then?",
-            zh: "提前返回的次数达到了 prefetch。接下来呢？"
+            en: "The early returns reach the prefetch. What follows at once?",
+            zh: "提前返回的次数达到了 prefetch。紧接着会怎样？"
         },
         choices: &[
             text! { en: "nothing is delivered any more", zh: "不再投递任何消息" },
@@ -102,10 +105,10 @@ pub static ACK_FORGOTTEN: Scenario = Scenario {
     bars: &[],
     claim: text! {
         en: "a: to the broker they are in work, and the prefetch is full. The \
-             consumer sits idle, no error, new orders are confirmed. Stuck, \
-             not lost: when it closes, they are back.",
-        zh: "a：在 broker 看来它们还在处理，prefetch 占满了。消费者空闲，没有报错，\
-             新订单照样确认。卡住，没丢：消费者一关闭，就回到队列。"
+             consumer sits idle, no error yet, new orders are confirmed. \
+             Stuck, not lost: when it closes, they are back.",
+        zh: "a：在 broker 看来它们还在处理，prefetch 占满了。消费者空闲，\
+             还没报错，新订单照样确认。卡住，没丢：消费者一关闭，就回到队列。"
     },
     fix: text! {
         en: "Answer on every path; best, the handler returns what to answer, \
@@ -114,15 +117,17 @@ pub static ACK_FORGOTTEN: Scenario = Scenario {
              待投递在涨、ack 速率为 0 就告警。"
     },
     limit: text! {
-        en: "A restart heals nothing: they come first, and fill it again. \
-             Without a prefetch nothing stops, and unacked grows for ever.",
-        zh: "重启也没用：它们排在最前，再次占满。\
+        en: "A restart heals nothing: they fill it again. consumer_timeout, \
+             30 min, neither; a classic queue of 4.3 waits for ever. Without a \
+             prefetch unacked just grows.",
+        zh: "重启也没用：它们排在最前，再次占满。30 分钟的 consumer_timeout \
+             到了也一样；4.3 的经典队列则一直等。\
              不设 prefetch 倒不会停，但未 ack 一直涨。"
     },
     say: text! {
-        en: "\"Ready grows, unacked stands at the prefetch, no error: somebody \
-             forgot to ack.\"",
-        zh: "「待投递在涨，未 ack 停在 prefetch，又没报错：有人忘了 ack。」"
+        en: "\"Ready grows, unacked stands at the prefetch, no error yet: \
+             somebody forgot to ack.\"",
+        zh: "「待投递在涨，未 ack 停在 prefetch，还没报错：有人忘了 ack。」"
     },
     source: &[
         include_str!("ack_forgotten.rs"),

@@ -6,7 +6,10 @@
 //! the queue, and is closed with 406 PRECONDITION_FAILED: all that it had
 //! unacked goes back. On 4.3 a quorum queue keeps it and sends basic.cancel; the
 //! channel stays, and a late ack is no error. A classic queue there waits on.
-//! Seen on 3.10.8 and 4.3.6.
+//! Seen on 3.10.8 and 4.3.6. A client that does not announce
+//! `consumer_cancel_notify` has its channel closed on 4.3, too (4.3.7's release
+//! notes). A timeout of a queue's own, `x-consumer-timeout`, is there since
+//! 3.12 (its release notes); 3.10 has the node's setting only.
 //!
 //! A client that answers the cancel of 4.3 with basic.cancel-ok is forgotten;
 //! of one that does not, 4.3.6 and before forget the consumer only with its
@@ -131,15 +134,18 @@ pub static CONSUMER_TIMEOUT: Scenario = Scenario {
     },
     fix: text! {
         en: "Hold no delivery over long work: a row in a table, ack, work from \
-             the table. Else smaller units, or a longer x-consumer-timeout.",
+             the table. Else smaller units, or a longer x-consumer-timeout \
+             (since 3.12).",
         zh: "长活别压着不 ack：先落表再 ack，按表处理。\
-             或拆小任务，或调大 x-consumer-timeout。"
+             或拆小任务，或调大 x-consumer-timeout（3.12 起才有）。"
     },
     limit: text! {
-        en: "Noting is at least once: a unique key in the table. On 4.3 (seen: \
-             4.3.6) close the channel after the cancel: a late ack revives it.",
-        zh: "落表也会重复，表上要有唯一键。4.3 收到 cancel 后要关信道：\
-             迟到的 ack 会让旧消费者复活。"
+        en: "Noting needs a unique key. 4.3 closes the channel of a client \
+             without consumer_cancel_notify; else close it after the cancel: \
+             a late ack revives it (4.3.6).",
+        zh: "落表也会重复，表上要有唯一键。4.3：没声明 consumer_cancel_notify \
+             的客户端，信道被关；收到 cancel 的要自己关：迟到的 ack \
+             会让旧消费者复活（见于 4.3.6）。"
     },
     say: text! {
         en: "\"An unacked delivery is a loan for half an hour: hand long work \
