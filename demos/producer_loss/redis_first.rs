@@ -56,8 +56,9 @@ pub static REDIS_FIRST: Scenario = Scenario {
     },
     predict: Predict {
         question: text! {
-            en: "appendfsync everysec, then SIGKILL: what of it is gone?",
-            zh: "appendfsync everysec，然后 SIGKILL：压着的订单丢哪些？"
+            en: "appendfsync everysec, SIGKILL once it has written: what of it \
+                 is gone?",
+            zh: "appendfsync everysec，写出之后才 SIGKILL：压着的订单丢哪些？"
         },
         choices: &[
             text! { en: "nothing", zh: "一个不丢" },
@@ -125,11 +126,11 @@ pub static REDIS_FIRST: Scenario = Scenario {
         zh: "appendonly yes，appendfsync always，maxmemory-policy noeviction。"
     },
     limit: text! {
-        en: "A kill is no power cut: it shows the missing fsync (WAITAOF), \
-             not the loss. And a replica that takes over may lack the last \
-             writes.",
-        zh: "杀容器不是断电：看得到没 fsync（WAITAOF），看不到真丢。主从切换还\
-             可能少最后几条。"
+        en: "A kill is no power cut: seen is the missing fsync. While one \
+             hangs, up to 2 s of answered writes are in the process still. A \
+             replica may lack the last.",
+        zh: "杀容器不是断电：只看得到没 fsync。fsync 卡住时，最多 2 秒已应答的\
+             写入还在进程里。主从切换还可能少最后几条。"
     },
     say: text! {
         en: "\"Redis first is exactly as safe as its AOF.\"",
