@@ -54,8 +54,8 @@ pub static FIRE_AND_FORGET: Scenario = Scenario {
         choices: &[
             text! { en: "nothing: they are persistent", zh: "不丢：消息是持久的" },
             text! {
-                en: "what was on the wire, and nobody notices",
-                zh: "在路上的那些，而且没人知道"
+                en: "what was on the wire, or not written yet",
+                zh: "在路上的，或者还没写盘的"
             },
             text! { en: "all that was in the queue", zh: "队列里的全部" },
         ],
@@ -134,18 +134,18 @@ pub static FIRE_AND_FORGET: Scenario = Scenario {
     bars: &[],
     claim: text! {
         en: "b: no error means written to a socket. Persistent + durable is \
-             on disk only once confirmed; without a confirm it is unknown.",
+             on disk only once confirmed; without a confirm nobody knows.",
         zh: "b：没报错只说明写进了 socket。持久消息 + 持久队列，\
-             也要等确认了才算落盘；没有确认就是未知。"
+             也要等确认了才算落盘；没有确认，谁也不知道。"
     },
     fix: text! {
         en: "delivery_mode 2, confirms, and resend whatever is unknown.",
         zh: "delivery_mode 2，开确认，凡是未知的就重发。"
     },
     limit: text! {
-        en: "Confirmed is kept; unconfirmed may be kept, too. A kill is no \
+        en: "The run waits until all is written, then kills. A kill is no \
              power cut: 4.x's classic queue confirms before fsync, quorum after.",
-        zh: "确认了的都在；没确认的也可能在。进程被杀不等于断电：\
+        zh: "这里等队列里的都写盘了才杀。进程被杀不等于断电：\
              4.x 经典队列没等 fsync 就确认，仲裁队列先 fsync。"
     },
     say: text! {
