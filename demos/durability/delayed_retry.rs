@@ -160,7 +160,7 @@ async fn by_arguments(lab: Lab) -> Ran {
 
 /// The type is misspelt, the broker says so, and it is corrected.
 async fn by_a_policy(lab: Lab) -> Ran {
-    let shop = Shop::declare(&lab, &[]).await?;
+    let mut shop = Shop::declare(&lab, &[]).await?;
     for kind in ["fail", "failed"] {
         let retry = json!({
             "delayed-retry-type": kind,
@@ -174,7 +174,7 @@ async fn by_a_policy(lab: Lab) -> Ran {
 
 /// Without a max: it is the min then, and the delay does not grow.
 async fn without_a_max(lab: Lab) -> Ran {
-    let shop = Shop::declare(&lab, &[]).await?;
+    let mut shop = Shop::declare(&lab, &[]).await?;
     for kind in ["fail", "failed"] {
         let retry = json!({
             "delayed-retry-type": kind,
@@ -187,7 +187,7 @@ async fn without_a_max(lab: Lab) -> Ran {
 
 /// Without the reject: what is nacked has not failed.
 async fn nacked(lab: Lab) -> Ran {
-    let shop = Shop::declare(&lab, &[]).await?;
+    let mut shop = Shop::declare(&lab, &[]).await?;
     for kind in ["fail", "failed"] {
         let retry = json!({
             "delayed-retry-type": kind,
