@@ -146,6 +146,23 @@ impl Marks {
         if keys.is_empty() { Ok(0) } else { self.redis.exists(keys).await }
     }
 
+    /// Lets these marks and leases live for no more than `left` from now on.
+    ///
+    /// # Errors
+    /// What Redis says.
+    pub async fn end_within(
+        &mut self,
+        messages: &[MessageId],
+        left: Duration,
+    ) -> RedisResult<()> {
+        let left = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
+        for message in messages {
+            let _was_there: bool =
+                self.redis.pexpire(self.key(*message), left).await?;
+        }
+        Ok(())
+    }
+
     async fn set_if_absent(
         &mut self,
         message: MessageId,
