@@ -216,22 +216,33 @@ async fn tell(lab: &Lab, kept: u32, mended: Mended) -> Ran {
     Ok(())
 }
 
-/// How many warnings and errors the log has about this vhost. A log may come
-/// late.
+/// How many warnings and errors the log has about dead letters of the queue. A
+/// log may come late: what is due is waited for, and so is a line that comes
+/// behind all that there may be.
 async fn warnings(lab: &Lab, is_due: bool) -> anyhow::Result<usize> {
-    let vhost = format!("'{}'", lab.vhost());
+    const NOBODYS: &str = "nobodys";
+    let what =
+        || text! { en: "the broker's log to say so", zh: "broker 写日志" };
+    let queue = format!("queue '{ORDERS}' in vhost '{}'", lab.vhost());
     let lines = async || {
         let log = lab.broker().log().await;
-        let lines = log.lines().filter(|line| line.contains(&vhost));
+        let lines = log.lines().filter(|line| line.contains(&queue));
+        // As in dead-letter-exchange or dead-letter-strategy. The vhost is
+        // called dead-letters, too.
+        let lines = lines.filter(|line| line.contains("dead-letter-"));
         let bad = |line: &&str| {
             line.contains("[warning]") || line.contains("[error]")
         };
         lines.filter(bad).count()
     };
     if is_due {
-        let what =
-            text! { en: "the broker's log to say so", zh: "broker 写日志" };
-        lab.wait_until(what, SOON, || async { Ok(lines().await > 0) }).await?;
+        lab.wait_until(what(), SOON, || async { Ok(lines().await > 0) })
+            .await?;
     }
+    // Nobody has declared it: the broker refuses, and logs that it did.
+    let _ = lab.ready(NOBODYS).await;
+    let refused = format!("no queue '{NOBODYS}' in vhost '{}'", lab.vhost());
+    let said = || async { Ok(lab.broker().log().await.contains(&refused)) };
+    lab.wait_until(what(), SOON, said).await?;
     Ok(lines().await)
 }
