@@ -111,9 +111,10 @@ pub static BACKLOG: Scenario = Scenario {
         zh: "c：确认不等于留着。修复期间 TTL 照样在走。"
     },
     fix: text! {
-        en: "Stop the loss: dead-letter. A TTL that is lifted now holds for new \
-             orders only. Then more consumers, each with a prefetch.",
-        zh: "先止损：设死信。现在撤掉 TTL，只对新消息有效。\
+        en: "Stop the loss: dead-letter. To lift the TTL now helps new orders \
+             only (read in the source, not tried). Then more consumers, each \
+             with a prefetch.",
+        zh: "先止损：设死信。现在撤掉 TTL，只对新消息有效（看源码，没试过）。\
              再加消费者，都设 prefetch。"
     },
     limit: text! {
