@@ -116,9 +116,11 @@ pub static AUTO_ACK: Scenario = Scenario {
              要靠唯一键去重。"
     },
     limit: text! {
-        en: "redelivered is set on all that come again, done or not: it is a \
-             hint, no proof of a duplicate.",
-        zh: "重投的都带 redelivered，做没做完都一样：只是提示，不能用来判重。"
+        en: "A client that stops reading stops the broker at what sockets \
+             hold; here all fits. redelivered is on all that come again, done \
+             or not: a hint, no proof.",
+        zh: "客户端停止读取，broker 就只能发到 socket 装满为止；这里全装得下。\
+             重投的都带 redelivered，做没做完都一样：只是提示，不能用来判重。"
     },
     say: text! {
         en: "\"Auto-ack trusts the socket. Ack after the work, or lose what you \
