@@ -117,11 +117,11 @@ pub static ACK_FORGOTTEN: Scenario = Scenario {
              待投递在涨、ack 速率为 0 就告警。"
     },
     limit: text! {
-        en: "A restart heals nothing: they fill it again. consumer_timeout, \
-             30 min, neither; a classic queue of 4.3 waits for ever. Without a \
-             prefetch unacked just grows.",
+        en: "A restart heals nothing: they fill it again. Nor does \
+             consumer_timeout (30 min); a classic queue of 4.3 has none. \
+             Without a prefetch unacked just grows.",
         zh: "重启也没用：它们排在最前，再次占满。30 分钟的 consumer_timeout \
-             到了也一样；4.3 的经典队列则一直等。\
+             到了也一样；4.3 的经典队列没有这个超时。\
              不设 prefetch 倒不会停，但未 ack 一直涨。"
     },
     say: text! {

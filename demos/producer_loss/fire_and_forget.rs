@@ -143,7 +143,7 @@ pub static FIRE_AND_FORGET: Scenario = Scenario {
         zh: "delivery_mode 2，开确认，凡是未知的就重发。"
     },
     limit: text! {
-        en: "The run waits until all is written, then kills. A kill is no \
+        en: "The run kills once the queue is written. A kill is no \
              power cut: 4.x's classic queue confirms before fsync, quorum after.",
         zh: "这里等队列里的都写盘了才杀。进程被杀不等于断电：\
              4.x 经典队列没等 fsync 就确认，仲裁队列先 fsync。"

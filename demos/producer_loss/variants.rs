@@ -169,9 +169,9 @@ fn grid(lab: &Lab, lost: &Lost, costs: &BTreeMap<Variant, Cost>) -> Grid {
     };
     Grid {
         title: text! {
-            en: "Lost of {per} orders each; A with a commit each is 1x, and \
-                 on disk by setting",
-            zh: "各 {per} 单中丢失的；A 逐单提交为 1x，A 落盘与否看的是设置",
+            en: "Lost of {per} orders each; A with a commit each is 1x; A is \
+                 on disk by its setting",
+            zh: "各 {per} 单中丢失的；A 逐单提交为 1x；A 落盘与否看的是设置",
             per = deaths::orders_each(lab)
         },
         columns: vec![

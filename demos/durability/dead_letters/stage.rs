@@ -220,7 +220,7 @@ async fn tell(lab: &Lab, kept: u32, mended: Mended) -> Ran {
 /// log may come late: what is due is waited for, and so is a line that comes
 /// behind all that there may be.
 async fn warnings(lab: &Lab, is_due: bool) -> anyhow::Result<usize> {
-    const NOBODYS: &str = "nobodys";
+    const NO_QUEUE: &str = "never-declared";
     let what =
         || text! { en: "the broker's log to say so", zh: "broker 写日志" };
     let queue = format!("queue '{ORDERS}' in vhost '{}'", lab.vhost());
@@ -239,9 +239,9 @@ async fn warnings(lab: &Lab, is_due: bool) -> anyhow::Result<usize> {
         lab.wait_until(what(), SOON, || async { Ok(lines().await > 0) })
             .await?;
     }
-    // Nobody has declared it: the broker refuses, and logs that it did.
-    let _ = lab.ready(NOBODYS).await;
-    let refused = format!("no queue '{NOBODYS}' in vhost '{}'", lab.vhost());
+    // The broker answers 404, and logs that it did.
+    let _ = lab.ready(NO_QUEUE).await;
+    let refused = format!("no queue '{NO_QUEUE}' in vhost '{}'", lab.vhost());
     let said = || async { Ok(lab.broker().log().await.contains(&refused)) };
     lab.wait_until(what(), SOON, said).await?;
     Ok(lines().await)
