@@ -4,27 +4,45 @@
 //! has no majority. Waiting is all that is left to a client that knows this
 //! address only. One that gives up on an answer, tries another node, and sends
 //! again what is unknown is served as soon as the others have noticed and
-//! elected. Two leaders there are not: what the lonely node took in, and never
-//! confirmed, is nobody's (compare [`split-brain`](super::split_brain)). On 4.3
-//! that holds for the cluster's own metadata as well, and
+//! elected. The lonely node may call itself leader still, and two be drawn so;
+//! only one of them can confirm (compare [`split-brain`](super::split_brain)).
+//! On 4.3 that holds for the cluster's own metadata as well, and
 //! `cluster_partition_handling` has nothing left to handle.
+//!
+//! Who waits here waits on the channel that was in use before. A channel that
+//! publishes to the queue for the first time has to be registered with it, and
+//! where that is not done within `net_ticktime` and 5 s more, the publish is
+//! nacked (rabbit_fifo_client of 3.10 and 4.3; read, and not run).
 //!
 //! Source: RabbitMQ documentation, "Quorum Queues", section "Availability";
 //! 3.13, "Clustering and Network Partitions", section "Behavior During a Network
-//! Partition", and of 4.3 what it says of Khepri.
+//! Partition"; 4.3, the same guide, sections "Partition Effects on Replicated
+//! Features" (a confirm comes late, or a nack does) and "Raft and the Online
+//! Cluster Majority Requirement".
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
 
 use super::{
     meanwhile::{all_meanwhile, nothing_meanwhile, split},
-    nodes::{Kind, Nodes, SOON, WINDOW},
+    nodes::{Kind, Nodes, PATIENCE, SOON, WINDOW, connect},
 };
 use crate::{
-    demos::shop::orders::Ran,
+    demos::shop::orders::{ORDERS, Ran},
     event::{Column, Unit},
+    fault::parted::Parted,
     lab::{
         ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
         check::figure_is,
     },
-    mechanism, text,
+    ledger::MessageId,
+    mechanism,
+    pattern::{
+        pipeline::{Late, PipelinedPublisher, Settings},
+        publisher::Route,
+    },
+    text,
     text::Text,
     way,
 };
@@ -122,33 +140,140 @@ pub static CUT_OFF: Scenario = Scenario {
 
 /// Whatever happens, it is this node or none.
 async fn one_address(lab: Lab) -> Ran {
-    let nodes = Nodes::of(&lab)?;
-    its_node_is_cut_off(&lab, &nodes, &[ALONE]).await
+    its_node_is_cut_off(&lab, Client::Waits).await
 }
 
 /// No answer here is a reason to ask there.
 async fn every_address(lab: Lab) -> Ran {
-    let nodes = Nodes::of(&lab)?;
-    its_node_is_cut_off(&lab, &nodes, &[ALONE, 1, 2]).await
+    its_node_is_cut_off(&lab, Client::AsksElsewhere).await
+}
+
+/// What the client does without an answer.
+#[derive(Clone, Copy)]
+enum Client {
+    Waits,
+    AsksElsewhere,
 }
 
 /// One order in so many is published while the node is cut off.
 const MEANWHILE: u32 = 4;
 const ALONE: usize = 0;
 const OTHERS: [usize; 2] = [1, 2];
+/// An answer is listened for as long as this: longer than heartbeats (4 s here),
+/// than `net_ticktime` (5 s), and than the broker's own limits (10 s).
+const QUIET: Duration = Duration::from_secs(12);
 
 /// Orders are confirmed by the node that leads; it is cut off; more orders are
 /// published by the same client; the network is back.
-async fn its_node_is_cut_off(
-    lab: &Lab,
-    nodes: &Nodes<'_>,
-    addresses: &[usize],
-) -> Ran {
+async fn its_node_is_cut_off(lab: &Lab, client: Client) -> Ran {
+    let nodes = Nodes::of(lab)?;
     nodes.declare(Kind::Quorum(3), ALONE).await?;
     let (before, meanwhile) = split(lab, MEANWHILE);
-    let mut shop = nodes.publisher(addresses)?;
-    let before = before.into_iter().map(|id| nodes.taken(id));
-    shop.publish_all(before, WINDOW, SOON).await?;
+    match client {
+        Client::Waits => waits(lab, &nodes, before, meanwhile).await?,
+        Client::AsksElsewhere => {
+            asks_elsewhere(lab, &nodes, before, meanwhile).await?;
+        }
+    }
+    if lab.is_armed(Strike::Parted) {
+        let when = text! { en: "the network is back", zh: "网络恢复之后" };
+        nodes.look(OTHERS[0], when).await?;
+    }
+    Ok(())
+}
+
+/// On the channel that it has, whatever comes.
+async fn waits(
+    lab: &Lab,
+    nodes: &Nodes<'_>,
+    before: Vec<MessageId>,
+    meanwhile: Vec<MessageId>,
+) -> Ran {
+    let settings = Settings {
+        confirm_timeout: SOON,
+        late: Late::Listen,
+        ..Settings::default()
+    };
+    let (at, route) = (nodes.address(ALONE)?, Route::queue(ORDERS));
+    let mut shop = PipelinedPublisher::open(at, route, lab.witness(), settings);
+    shop.publish_all(nodes.take_over(before)).await?;
+    all_confirmed(lab, nodes).await?;
+    if !lab.is_armed(Strike::Parted) {
+        return Ok(());
+    }
+    let beside = connect(&nodes.address(ALONE)?).await?;
+    let parted = shop.attend(cut(lab, nodes)).await?;
+    for order in nodes.take_over(meanwhile) {
+        shop.publish(order).await;
+    }
+    shop.attend(sleep(QUIET)).await;
+    let said = shop.summary().clone();
+    let healthy = timeout(PATIENCE, beside.create_channel()).await;
+    let alive = shop.is_connected() && matches!(healthy, Ok(Ok(_)));
+    nodes.observe_meanwhile(said.confirmed, said.messages - said.confirmed);
+    observe_refusals(lab, said.nacked + said.returned);
+    let name = text! { en: "connection alive", zh: "连接正常" };
+    lab.observe("alive", name, f64::from(u8::from(alive)), Unit::Count);
+    lab.step(
+        text! { en: "fault", zh: "故障" },
+        text! {
+            en: "n1 cut off: {n} of {all} confirmed in {s} s, {nacked} nacked; \
+                 connection alive: {alive}",
+            zh: "n1 被隔离：{s} 秒内确认 {n}/{all}，拒收 {nacked}；连接正常：{alive}",
+            n = said.confirmed, all = said.messages, s = QUIET.as_secs(),
+            nacked = said.nacked, alive = alive
+        },
+    );
+    nodes.draw_parted(&[ALONE], &OTHERS).await?;
+    let heal = async {
+        parted.heal().await;
+        nodes.heal().await
+    };
+    shop.attend(heal).await?;
+    let all = shop.finish().await?;
+    lab.step(
+        text! { en: "heal", zh: "恢复" },
+        text! {
+            en: "{n} confirmed, in {sent} attempts",
+            zh: "确认 {n} 个，共发 {sent} 次", n = all.confirmed, sent = all.sent
+        },
+    );
+    Ok(())
+}
+
+/// At another address, after a while without an answer.
+async fn asks_elsewhere(
+    lab: &Lab,
+    nodes: &Nodes<'_>,
+    before: Vec<MessageId>,
+    meanwhile: Vec<MessageId>,
+) -> Ran {
+    let mut shop = nodes.publisher(&[ALONE, OTHERS[0], OTHERS[1]])?;
+    shop.publish_all(nodes.take_over(before), WINDOW, SOON).await?;
+    all_confirmed(lab, nodes).await?;
+    if !lab.is_armed(Strike::Parted) {
+        return Ok(());
+    }
+    let parted = cut(lab, nodes).await?;
+    let meanwhile = nodes.take_over(meanwhile);
+    let all = meanwhile.len();
+    let open = nodes.publish_meanwhile(&mut shop, meanwhile).await;
+    observe_refusals(lab, lab.sums().nacked);
+    lab.step(
+        text! { en: "fault", zh: "故障" },
+        text! {
+            en: "n1 cut off: {n} of {all} confirmed meanwhile",
+            zh: "n1 被隔离：其间确认 {n}/{all}",
+            n = all - open.len(), all = all
+        },
+    );
+    nodes.draw_parted(&[ALONE], &OTHERS).await?;
+    parted.heal().await;
+    nodes.heal().await?;
+    nodes.publish_again(&mut shop, &open).await
+}
+
+async fn all_confirmed(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
     lab.step(
         text! { en: "publish", zh: "发布" },
         text! {
@@ -157,40 +282,28 @@ async fn its_node_is_cut_off(
             n = lab.sums().confirmed
         },
     );
-    nodes.draw(ALONE, &[]).await?;
-    if !lab.is_armed(Strike::Parted) {
-        return Ok(());
-    }
+    nodes.draw(ALONE, &[]).await
+}
+
+/// Cuts the leader's node off, and waits until the others have elected.
+async fn cut(lab: &Lab, nodes: &Nodes<'_>) -> anyhow::Result<Parted> {
     let parted = nodes.part(&[ALONE], &OTHERS).await?;
     nodes.until_missed(OTHERS[0], 1).await?;
     lab.struck_once(Strike::Parted);
     nodes.until_led_by(OTHERS[0], &OTHERS).await?;
-    let meanwhile: Vec<_> = nodes.take_over(meanwhile);
-    let all = meanwhile.len();
-    let open = nodes.publish_meanwhile(&mut shop, meanwhile).await;
-    let confirmed = all - open.len();
-    let name = text! { en: "nacked", zh: "被拒收" };
-    let nacked = lab.sums().nacked;
-    lab.observe("nacked", name, nacked as f64, Unit::Count);
-    lab.step(
-        text! { en: "fault", zh: "故障" },
-        text! {
-            en: "n1 cut off: {n} of {all} confirmed meanwhile",
-            zh: "n1 被隔离：其间确认 {n}/{all}", n = confirmed, all = all
-        },
-    );
-    nodes.draw_parted(&[ALONE], &OTHERS).await?;
-    parted.heal().await;
-    nodes.heal().await?;
-    nodes.publish_again(&mut shop, &open).await?;
-    let when = text! { en: "the network is back", zh: "网络恢复之后" };
-    nodes.look(OTHERS[0], when).await?;
-    Ok(())
+    Ok(parted)
 }
 
-/// Neither yes nor no was said meanwhile, and nothing is lost.
+fn observe_refusals(lab: &Lab, refused: u64) {
+    let name = text! { en: "refused", zh: "被拒收" };
+    lab.observe("nacked", name, refused as f64, Unit::Count);
+}
+
+/// Neither yes nor no was said meanwhile, on a connection that was alive, and
+/// nothing is lost.
 fn no_answer(outcome: &Outcome) -> Result<(), Text> {
     figure_is(outcome, "nacked", 0)?;
+    figure_is(outcome, "alive", 1)?;
     nothing_meanwhile(outcome)
 }
 

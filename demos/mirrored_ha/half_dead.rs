@@ -93,8 +93,8 @@ pub static HALF_DEAD: Scenario = Scenario {
         zh: "b：进程僵住，内核照样接连接。要它答 AMQP，才查得出、摘得掉。"
     },
     fix: text! {
-        en: "tcp-check send-binary 414d515000000901, expect binary 01.",
-        zh: "tcp-check send-binary 414d515000000901，expect binary 01。"
+        en: "tcp-check send-binary 414d515000000901, expect rbinary ^010000.",
+        zh: "tcp-check send-binary 414d515000000901，expect rbinary ^010000。"
     },
     limit: text! {
         en: "Until the check has failed, some hang all the same: time limits.",

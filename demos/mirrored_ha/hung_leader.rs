@@ -135,6 +135,7 @@ async fn leader_hangs(lab: Lab) -> Ran {
     }
     let (engine, hung) = (&lab.stage().engine, nodes.broker(LEADER)?);
     container::pause(engine, hung.container()).await?;
+    shop.watch_for_a_gap();
     lab.struck_once(Strike::Paused);
     nodes.draw_at(&at, &[(LEADER, text! { en: "hangs", zh: "卡住" })]);
     let orders: Vec<_> = nodes.take_over(meanwhile);

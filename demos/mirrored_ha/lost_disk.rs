@@ -140,10 +140,10 @@ pub static LOST_DISK: Scenario = Scenario {
              停节点之前：check_if_node_is_quorum_critical。"
     },
     limit: text! {
-        en: "forget and grow want a majority themselves: repair before the second \
-             loss. A leader does not move by itself: rebalance.",
-        zh: "forget 和 grow 自己也要多数派：第二个坏掉之前就得修。\
-             leader 不会自己挪过去：rebalance。"
+        en: "grow wants a majority itself, and on 4.3 so does forget: repair \
+             before the second loss. Leaders do not move by themselves.",
+        zh: "grow 自己也要多数派，4.3 的 forget 也要：第二个坏掉之前就得修。\
+             leader 不会自己挪过去。"
     },
     say: text! {
         en: "\"Nodes in the cluster are not members of the queue.\"",

@@ -18,8 +18,8 @@
 //! asks for it when another goes down (rabbit_node_monitor of 3.10).
 //!
 //! Source: RabbitMQ 3.13 documentation, "Clustering and Network Partitions",
-//! sections "Partition Handling Strategies" and "Pause-minority Mode"; Jepsen,
-//! "Call me maybe: RabbitMQ", which saw older versions lose with it.
+//! sections "Partition Handling Strategies" and "More About Pause-minority
+//! Mode"; Jepsen, "Call me maybe: RabbitMQ", which saw older versions lose with it.
 
 use std::time::Duration;
 

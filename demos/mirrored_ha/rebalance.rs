@@ -2,8 +2,8 @@
 //!
 //! A balancer spreads connections over the nodes; what is published goes from
 //! there to the leader of its queue, wherever that is. When a node dies the
-//! others take over what it led, and when it returns they keep it: Raft has no
-//! reason to vote again. So the others do all the work, until somebody says
+//! others take over what it led, and when it returns nothing gives that back to
+//! it: who leads goes on leading, and a vote needs a reason. So the others do all the work, until somebody says
 //! `rabbitmq-queues rebalance`, which moves leaders, and no connections.
 //!
 //! Source: RabbitMQ documentation, "Quorum Queues", section "Rebalancing
@@ -154,6 +154,11 @@ async fn node_dies_and_returns(lab: &Lab) -> Ran {
             n = lab.sums().confirmed
         },
     );
+    let what = text! { en: "three led by each", zh: "每个节点各领导三个" };
+    let each = || async {
+        Ok(Led::by(lab, &nodes).await?.0.map(|led| led as f64) == [SHARE; 3])
+    };
+    lab.wait_until(what, SOON, each).await?;
     draw(lab, &nodes, None).await?;
     if !lab.is_armed(Strike::BrokerKilled) {
         return Ok(());

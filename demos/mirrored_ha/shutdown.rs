@@ -12,7 +12,7 @@
 
 use super::{
     meanwhile::nothing_meanwhile,
-    unsynced::{Goes, all_before_is_lost, leader_goes},
+    unsynced::{BY_DEFAULT, Goes, all_before_is_lost, leader_goes},
 };
 use crate::{
     demos::shop::orders::Ran,
@@ -110,10 +110,10 @@ pub static SHUTDOWN: Scenario = Scenario {
 
 /// SIGKILL: the default promotes whoever is left.
 async fn crash(lab: Lab) -> Ran {
-    leader_goes(&lab, "always", Goes::Killed).await
+    leader_goes(&lab, BY_DEFAULT, Goes::Killed).await
 }
 
 /// `rabbitmqctl shutdown`, with the same settings.
 async fn graceful(lab: Lab) -> Ran {
-    leader_goes(&lab, "always", Goes::ShutDown).await
+    leader_goes(&lab, BY_DEFAULT, Goes::ShutDown).await
 }

@@ -9,8 +9,8 @@
 //!
 //! `pause_minority` stops the side that is no majority, once it has seen the
 //! others go down (see [`pause-minority`](super::pause_minority)). The
-//! messages of a quorum queue need no such setting: without a majority nobody
-//! leads. What the nodes know of queues, users and policies does, as long as
+//! messages of a quorum queue need no such setting: two may call themselves
+//! leader for a while, and only the one with a majority confirms. What the nodes know of queues, users and policies does, as long as
 //! that is in Mnesia. On 4.3 there is none any more: metadata are in Raft too (Khepri), and the setting is
 //! taken and does nothing.
 //!
@@ -129,8 +129,8 @@ pub static SPLIT_BRAIN: Scenario = Scenario {
              断开就谁也没有多数派。"
     },
     say: text! {
-        en: "\"Mirroring has no vote, so a partition has two leaders.\"",
-        zh: "「镜像没有投票，一分区就有两个主。」"
+        en: "\"Mirroring has no vote, so in a partition two leaders confirm.\"",
+        zh: "「镜像没有投票，一分区就有两个主，而且都在确认。」"
     },
     source: &[
         include_str!("split_brain.rs"),

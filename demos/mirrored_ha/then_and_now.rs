@@ -41,13 +41,14 @@ pub static THEN_AND_NOW: Scenario = Scenario {
         zh: "镜像队列（3.x）和仲裁队列（4.x），不都是多副本高可用吗。"
     },
     fault: text! {
-        en: "Leader killed; two of three down; a copy restarts, leader killed.",
-        zh: "主被杀；三个坏两个；副本重启后主被杀。"
+        en: "Leader killed; then the next; a copy restarts, leader killed.",
+        zh: "主被杀；接着又坏一个；副本重启后主被杀。"
     },
     predict: Predict {
         question: text! {
-            en: "Two of three nodes are down. Who still confirms?",
-            zh: "三个节点坏了两个，谁还在确认？"
+            en: "Two of three nodes go down, one after the other. Who still \
+                 confirms?",
+            zh: "三个节点先后坏了两个，谁还在确认？"
         },
         choices: &[
             text! { en: "neither", zh: "都不" },

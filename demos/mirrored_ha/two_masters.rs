@@ -52,7 +52,7 @@ pub static TWO_MASTERS: Scenario = Scenario {
     },
     needs: Needs {
         balancers: true,
-        fewest: 2,
+        fewest: 4,
         most: 400,
         seconds: 15,
         ..Needs::BROKER
@@ -98,7 +98,8 @@ async fn both_hold_it(lab: Lab) -> Ran {
     let uri = front.uri(Some(10));
     let mut shop =
         FailoverPublisher::new([uri], ORDERS, PATIENCE, lab.witness());
-    let (before, after) = halves(&lab);
+    let (mut before, after) = halves(&lab);
+    let meanwhile = before.split_off(before.len() / 2);
     shop.publish_all(before, WINDOW, SOON).await?;
     lab.step(
         text! { en: "publish", zh: "发布" },
@@ -116,11 +117,13 @@ async fn both_hold_it(lab: Lab) -> Ran {
     hold(&lab, &front, 2).await?;
     lab.struck_once(Strike::BalancersParted);
     observe(&lab, &front, "parted", text! { en: "cut", zh: "断开时" }).await;
+    let many = meanwhile.len();
+    shop.publish_all(meanwhile, WINDOW, SOON).await?;
     lab.step(
         text! { en: "fault", zh: "故障" },
         text! {
-            en: "adverts cut: both hold the address",
-            zh: "通告中断：两台都有虚拟 IP"
+            en: "adverts cut: both hold the address; {many} orders confirmed",
+            zh: "通告中断：两台都有虚拟 IP；确认 {many} 个订单", many = many
         },
     );
     front.draw_sides(&[], true).await;
@@ -130,14 +133,17 @@ async fn both_hold_it(lab: Lab) -> Ran {
     balancer::heal(&front.balancers).await?;
     hold(&lab, &front, 1).await?;
     observe(&lab, &front, "healed", text! { en: "healed", zh: "恢复后" }).await;
+    let holder = front.balancers.holder().await.map_or(0, |n| n + 1);
+    let name = text! { en: "holds it then: lb", zh: "之后持有者：lb" };
+    lab.observe("holder", name, holder as f64, Unit::Count);
     shop.publish_all(after, WINDOW, SOON).await?;
     let done = front.work_off().await?;
     lab.step(
         text! { en: "heal", zh: "恢复" },
         text! {
-            en: "one holds it again; {done} of {all} orders in the queue",
-            zh: "又只剩一台；队列里有 {done}/{all} 个订单",
-            done = done, all = lab.count()
+            en: "only lb{holder} holds it; {done} of {all} orders in the queue",
+            zh: "又只剩 lb{holder} 一台；队列里有 {done}/{all} 个订单",
+            holder = holder, done = done, all = lab.count()
         },
     );
     front.draw(&[]).await;
@@ -157,10 +163,15 @@ async fn observe(lab: &Lab, front: &Front<'_>, id: &str, name: Text) {
     lab.observe(id, name, many as f64, Unit::Count);
 }
 
-/// Both held it, then one, and no order is missing.
+/// The balancer with the higher priority.
+const HIGHER: u32 = 1;
+
+/// Both held it, then the one with the higher priority alone, and no order is
+/// missing.
 fn two_and_then_one(outcome: &Outcome) -> Result<(), Text> {
     figure_is(outcome, "parted", 2)?;
     figure_is(outcome, "healed", 1)?;
+    figure_is(outcome, "holder", HIGHER)?;
     every_message_confirmed(outcome)?;
     every_message_once(outcome)
 }

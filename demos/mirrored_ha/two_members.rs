@@ -3,7 +3,8 @@
 //! A majority of two is two: a quorum queue with members on two nodes stops
 //! when either of them goes, so it is *less* available than one on a single
 //! node, and three cost one node more. The same holds for the cluster's own
-//! metadata on 4.x, and for `pause_minority` on 3.x.
+//! metadata where they are in Khepri (always on 4.3), and for `pause_minority`
+//! on 3.x.
 //!
 //! Source: RabbitMQ documentation, "Quorum Queues", section "Fault
 //! Tolerance and Minimum Number of Members Online"; "Clustering Guide",

@@ -8,8 +8,8 @@
 //! have arrived, so whoever consumes must be idempotent.
 //!
 //! Give the addresses with a heartbeat (`?heartbeat=2`): a connection into a
-//! machine that has gone away is found dead by nothing else, as long as
-//! nothing is sent.
+//! machine that has gone away is found dead by little else, as long as nothing
+//! is sent (by TCP keepalives, where they are tuned).
 //!
 //! Source: RabbitMQ documentation, "Publishers", on data safety; "Detecting Dead TCP Connections with Heartbeats and
 //! TCP Keepalives".
@@ -158,6 +158,12 @@ impl FailoverPublisher {
                 }
             }
         }
+    }
+
+    /// Measures the longest gap from now on: something has just gone wrong.
+    pub fn watch_for_a_gap(&mut self) {
+        self.last_confirm = Some(Instant::now());
+        self.longest_gap = Duration::ZERO;
     }
 
     /// The longest time between two answers that confirmed something: what a

@@ -144,6 +144,7 @@ async fn kill_under(
     };
     let (answers, killed) = tokio::join!(shop.attempt_all(orders), kill);
     killed?;
+    shop.watch_for_a_gap();
     Ok(answers)
 }
 

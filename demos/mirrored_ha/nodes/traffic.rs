@@ -40,10 +40,19 @@ impl Nodes<'_> {
         &self,
         nodes: &[Node],
     ) -> anyhow::Result<FailoverPublisher> {
+        self.patient_publisher(nodes, PATIENCE)
+    }
+
+    /// The same, waiting so long for an answer.
+    pub fn patient_publisher(
+        &self,
+        nodes: &[Node],
+        patience: Duration,
+    ) -> anyhow::Result<FailoverPublisher> {
         let addresses: anyhow::Result<Vec<_>> =
             nodes.iter().map(|node| self.address(*node)).collect();
         let witness = self.lab.witness();
-        Ok(FailoverPublisher::new(addresses?, ORDERS, PATIENCE, witness))
+        Ok(FailoverPublisher::new(addresses?, ORDERS, patience, witness))
     }
 
     /// Publishes these orders and waits until each is confirmed.
@@ -82,7 +91,7 @@ impl Nodes<'_> {
     ) -> Vec<Outgoing> {
         let all = orders.len();
         let open = served_within(FAIL_OVER, shop, orders).await;
-        self.observe_meanwhile(all - open.len(), open.len());
+        self.observe_meanwhile((all - open.len()) as u64, open.len() as u64);
         open
     }
 
@@ -94,11 +103,13 @@ impl Nodes<'_> {
     ) -> Vec<Outgoing> {
         let all = orders.len();
         let open = at_once(shop, orders).await;
-        self.observe_meanwhile(all - open.len(), open.len());
+        self.observe_meanwhile((all - open.len()) as u64, open.len() as u64);
         open
     }
 
-    fn observe_meanwhile(&self, confirmed: usize, open: usize) {
+    /// Observes how many of those published meanwhile were confirmed, and how
+    /// many not.
+    pub fn observe_meanwhile(&self, confirmed: u64, open: u64) {
         let name = text! { en: "meanwhile", zh: "期间确认" };
         self.lab.observe("meanwhile", name, confirmed as f64, Unit::Count);
         let name = Text::same("open");
@@ -205,8 +216,9 @@ impl Nodes<'_> {
     }
 }
 
-/// The first is tried for so long; then the others have one attempt. Returns
-/// those that were not confirmed.
+/// The first is tried for so long; then the others have one attempt: window by
+/// window as long as each is confirmed, for a slow machine is not a silent one,
+/// and what is left all at once. Returns those that were not confirmed.
 pub async fn served_within(
     limit: Duration,
     shop: &mut FailoverPublisher,
@@ -218,6 +230,13 @@ pub async fn served_within(
         && shop.publish(&first, limit).await.is_err()
     {
         open.push(first);
+    }
+    while open.is_empty() {
+        let window: Vec<_> = orders.by_ref().take(WINDOW).collect();
+        if window.is_empty() {
+            return open;
+        }
+        open = at_once(shop, window).await;
     }
     open.extend(at_once(shop, orders.collect()).await);
     open

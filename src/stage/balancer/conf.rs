@@ -31,7 +31,7 @@ pub fn haproxy(how: &Balancing, brokers: &[String]) -> String {
         HealthCheck::Amqp => {
             "    option tcp-check\n    tcp-check connect\n    \
              tcp-check send-binary 414d515000000901\n    \
-             tcp-check expect binary 01\n"
+             tcp-check expect rbinary ^010000\n"
         }
     };
     let mut conf = format!(
@@ -182,7 +182,7 @@ mod tests {
         let amqp = haproxy(&Balancing::ONE, &["a".to_owned()]);
         let tcp = Balancing { check: HealthCheck::Tcp, ..Balancing::ONE };
         let tcp = haproxy(&tcp, &["a".to_owned()]);
-        assert!(amqp.contains("expect binary 01"));
+        assert!(amqp.contains("expect rbinary ^010000"));
         assert!(!tcp.contains("tcp-check"));
         assert!(tcp.contains("server b1 a:5672 check"));
     }
