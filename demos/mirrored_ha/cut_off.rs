@@ -214,15 +214,25 @@ async fn waits(
     observe_refusals(lab, said.nacked + said.returned);
     let name = text! { en: "connection alive", zh: "连接正常" };
     lab.observe("alive", name, f64::from(u8::from(alive)), Unit::Count);
+    let health = match alive {
+        true => text! { en: "alive", zh: "正常" },
+        false => text! { en: "dead", zh: "已断" },
+    };
+    let (n, all, nacked) = (said.confirmed, said.messages, said.nacked);
+    let seconds = QUIET.as_secs();
     lab.step(
         text! { en: "fault", zh: "故障" },
-        text! {
-            en: "n1 cut off: {n} of {all} confirmed in {s} s, {nacked} nacked; \
-                 connection alive: {alive}",
-            zh: "n1 被隔离：{s} 秒内确认 {n}/{all}，拒收 {nacked}；连接正常：{alive}",
-            n = said.confirmed, all = said.messages, s = QUIET.as_secs(),
-            nacked = said.nacked, alive = alive
-        },
+        Text::made(
+            format!(
+                "n1 cut off: in {seconds} s {n} of {all} confirmed, {nacked} \
+                 nacked, the connection {}",
+                health.en
+            ),
+            format!(
+                "n1 被隔离：{seconds} 秒内确认 {n}/{all}，拒收 {nacked}，连接{}",
+                health.zh
+            ),
+        ),
     );
     nodes.draw_parted(&[ALONE], &OTHERS).await?;
     let heal = async {
@@ -234,8 +244,9 @@ async fn waits(
     lab.step(
         text! { en: "heal", zh: "恢复" },
         text! {
-            en: "{n} confirmed, in {sent} attempts",
-            zh: "确认 {n} 个，共发 {sent} 次", n = all.confirmed, sent = all.sent
+            en: "now {n} are confirmed, sent {sent} times in all",
+            zh: "这才确认 {n} 个，总共发了 {sent} 次",
+            n = all.confirmed, sent = all.sent
         },
     );
     Ok(())
@@ -299,12 +310,20 @@ fn observe_refusals(lab: &Lab, refused: u64) {
     lab.observe("nacked", name, refused as f64, Unit::Count);
 }
 
-/// Neither yes nor no was said meanwhile, on a connection that was alive, and
-/// nothing is lost.
+/// Neither yes nor no was said meanwhile, on a connection that was alive; then
+/// each was confirmed there, sent once, and nothing is lost.
 fn no_answer(outcome: &Outcome) -> Result<(), Text> {
     figure_is(outcome, "nacked", 0)?;
     figure_is(outcome, "alive", 1)?;
-    nothing_meanwhile(outcome)
+    nothing_meanwhile(outcome)?;
+    let (sent, all) = (outcome.audit.counts.attempts, outcome.messages);
+    if sent == u64::from(all) {
+        return Ok(());
+    }
+    Err(text! {
+        en: "{sent} attempts for {all} orders", zh: "{all} 个订单发了 {sent} 次",
+        sent = sent, all = all
+    })
 }
 
 /// All were confirmed by the others meanwhile, and none is lost.
