@@ -172,8 +172,8 @@ impl Cluster {
 
     /// Heals what was done to it: starts nodes that are down, lets those that
     /// are paused go on, and waits until all count each other again. Whoever
-    /// does not answer after half of `limit` is started once more. `false`
-    /// where it took longer than `limit`, or a node is gone altogether.
+    /// does not answer for half of `limit` is started once more. `false` where
+    /// it took longer than `limit`, or a node is gone altogether.
     ///
     /// # Errors
     /// What Docker says.
@@ -185,7 +185,7 @@ impl Cluster {
             }
         }
         let (mut whole_since, mut patience) = (None, began + PARTED_FOR);
-        let mut roused = false;
+        let mut rouse = Some(began + limit / 2);
         while began.elapsed() < limit {
             let seen = self
                 .nodes
@@ -200,9 +200,11 @@ impl Cluster {
                 whole_since = None;
                 if Instant::now() > patience && self.rejoin().await? {
                     patience = Instant::now() + REJOINED_WITHIN;
+                    // They boot once more, and do not answer meanwhile.
+                    rouse = rouse.map(|_| Instant::now() + limit / 2);
                 }
-                if began.elapsed() > limit / 2 && !roused {
-                    roused = true;
+                if rouse.is_some_and(|at| Instant::now() > at) {
+                    rouse = None;
                     self.rouse().await?;
                 }
             }
