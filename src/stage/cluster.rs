@@ -171,9 +171,8 @@ impl Cluster {
     }
 
     /// Heals what was done to it: starts nodes that are down, lets those that
-    /// are paused go on, and waits until all count each other again. Whoever
-    /// does not answer for half of `limit` is started once more. `false` where
-    /// it took longer than `limit`, or a node is gone altogether.
+    /// are paused go on, and waits until all count each other again. `false`
+    /// where that took longer than `limit`, or a node is gone altogether.
     ///
     /// # Errors
     /// What Docker says.
@@ -185,7 +184,6 @@ impl Cluster {
             }
         }
         let (mut whole_since, mut patience) = (None, began + PARTED_FOR);
-        let mut rouse = Some(began + limit / 2);
         while began.elapsed() < limit {
             let seen = self
                 .nodes
@@ -200,12 +198,6 @@ impl Cluster {
                 whole_since = None;
                 if Instant::now() > patience && self.rejoin().await? {
                     patience = Instant::now() + REJOINED_WITHIN;
-                    // They boot once more, and do not answer meanwhile.
-                    rouse = rouse.map(|_| Instant::now() + limit / 2);
-                }
-                if rouse.is_some_and(|at| Instant::now() > at) {
-                    rouse = None;
-                    self.rouse().await?;
                 }
             }
             sleep(ASKED_EVERY).await;
@@ -246,20 +238,6 @@ impl Cluster {
         let others = self.nodes.iter().skip(1);
         try_join_all(others.map(|node| self.restart(node))).await?;
         Ok(true)
-    }
-
-    /// Restarts whoever does not answer.
-    ///
-    /// Once in some thousand returns a node of 3.10 was counted as running by
-    /// the others and did not answer for a minute (seen; not explained).
-    async fn rouse(&self) -> Result<(), Problem> {
-        let all = self.nodes.iter().map(async |node| {
-            match node.management.counts_running().await {
-                Some(_) => Ok(()),
-                None => self.restart(node).await,
-            }
-        });
-        try_join_all(all).await.map(drop)
     }
 
     async fn restart(&self, node: &Broker) -> Result<(), Problem> {
