@@ -14,7 +14,9 @@
 //! anywhere else. A message keeps its delivery mode: dead-lettered into a
 //! classic queue, one that is not persistent goes with that node's restart.
 //!
-//! Source: RabbitMQ documentation, "Reliability Guide" and "Quorum Queues".
+//! Source: RabbitMQ documentation, "Reliability Guide" and "Quorum Queues"; "Dead
+//! Letter Exchanges", section "Dead-Lettered Effects on Messages"; that a message
+//! that is not persistent goes with a restart, `fire-and-forget` shows.
 
 mod checks;
 mod links;

@@ -183,16 +183,16 @@ async fn replayed_after_expiry(
 ) -> anyhow::Result<()> {
     shop::publish(&lab).await?;
     shop::consume_with(&lab, handle, shop::ONE_BY_ONE, LONG).await?;
-    an_hour_passes(&lab).await?;
+    the_hour_is_over(&lab).await?;
     shop::replay(&lab, Strike::Replay).await?;
     shop::consume_with(&lab, handle, shop::ONE_BY_ONE, LONG).await?;
     shop::settle(&lab).await
 }
 
-/// The lab takes the time of the keys forward, and waits until Redis has
-/// expired them. That way none expires before a redelivery, however slow this
+/// The lab ends the hour of the keys, and waits until Redis has expired them.
+/// That way none expires before a redelivery, however slow this
 /// machine, and each before its replay.
-async fn an_hour_passes(lab: &Lab) -> anyhow::Result<()> {
+async fn the_hour_is_over(lab: &Lab) -> anyhow::Result<()> {
     const LEFT: Duration = Duration::from_millis(5);
     const WITHIN: Duration = Duration::from_secs(10);
     let before = marked(lab).await?;
@@ -205,10 +205,9 @@ async fn an_hour_passes(lab: &Lab) -> anyhow::Result<()> {
     lab.step(
         text! { en: "expire", zh: "过期" },
         text! {
-            en: "an hour passes for Redis: {before} keys of the struck before, \
-                 0 after",
-            zh: "Redis 的时间过了一小时：命中者的键，之前 {before} 个，\
-                 之后 0 个",
+            en: "the hour of {before} keys is ended here (PEXPIRE), and they \
+                 are gone",
+            zh: "{before} 个键的一小时提前结束（PEXPIRE），已经过期",
             before = before
         },
     );

@@ -12,7 +12,7 @@
 //! Who waits here waits on the channel that was in use before. A channel that
 //! publishes to the queue for the first time has to be registered with it, and
 //! where that is not done within `net_ticktime` and 5 s more, the publish is
-//! nacked (rabbit_fifo_client of 3.10 and 4.3; read, and not run).
+//! nacked (rabbit_fifo_client of 4.x; read, and not run).
 //!
 //! Source: RabbitMQ documentation, "Quorum Queues", section "Availability";
 //! 3.13, "Clustering and Network Partitions", section "Behavior During a Network
@@ -39,7 +39,7 @@ use crate::{
     ledger::MessageId,
     mechanism,
     pattern::{
-        pipeline::{Late, PipelinedPublisher, Settings},
+        pipeline::{Late, PipelinedPublisher, Settings, Summary},
         publisher::Route,
     },
     text,
@@ -207,9 +207,29 @@ async fn waits(
         shop.publish(order).await;
     }
     shop.attend(sleep(QUIET)).await;
-    let said = shop.summary().clone();
     let healthy = timeout(PATIENCE, beside.create_channel()).await;
     let alive = shop.is_connected() && matches!(healthy, Ok(Ok(_)));
+    tell_silence(lab, nodes, shop.summary(), alive);
+    nodes.draw_parted(&[ALONE], &OTHERS).await?;
+    let heal = async {
+        parted.heal().await;
+        nodes.heal().await
+    };
+    shop.attend(heal).await?;
+    let all = shop.finish().await?;
+    lab.step(
+        text! { en: "heal", zh: "恢复" },
+        text! {
+            en: "now {n} are confirmed, sent {sent} times in all",
+            zh: "这才确认 {n} 个，总共发了 {sent} 次",
+            n = all.confirmed, sent = all.sent
+        },
+    );
+    Ok(())
+}
+
+/// What was heard while the node was cut off, and on what connection.
+fn tell_silence(lab: &Lab, nodes: &Nodes<'_>, said: &Summary, alive: bool) {
     nodes.observe_meanwhile(said.confirmed, said.messages - said.confirmed);
     observe_refusals(lab, said.nacked + said.returned);
     let name = text! { en: "connection alive", zh: "连接正常" };
@@ -234,22 +254,6 @@ async fn waits(
             ),
         ),
     );
-    nodes.draw_parted(&[ALONE], &OTHERS).await?;
-    let heal = async {
-        parted.heal().await;
-        nodes.heal().await
-    };
-    shop.attend(heal).await?;
-    let all = shop.finish().await?;
-    lab.step(
-        text! { en: "heal", zh: "恢复" },
-        text! {
-            en: "now {n} are confirmed, sent {sent} times in all",
-            zh: "这才确认 {n} 个，总共发了 {sent} 次",
-            n = all.confirmed, sent = all.sent
-        },
-    );
-    Ok(())
 }
 
 /// At another address, after a while without an answer.

@@ -20,6 +20,10 @@
 //! not what is shown: a member that forgets what it has voted for is outside
 //! of what Raft promises.
 //!
+//! Without a majority `forget_cluster_node` may say ok on 4.x all the same; it is
+//! dropped when the others are back (cluster_minority_SUITE of rabbitmq-server;
+//! read, and not run).
+//!
 //! Source: RabbitMQ documentation, "Quorum Queues", sections "Managing
 //! Members" and "Continuous Membership Reconciliation (CMR)" (off by default;
 //! on, it does the growing); "rabbitmq-queues(8)".

@@ -3,8 +3,9 @@
 //! A balancer spreads connections over the nodes; what is published goes from
 //! there to the leader of its queue, wherever that is. When a node dies the
 //! others take over what it led, and when it returns nothing gives that back to
-//! it: who leads goes on leading, and a vote needs a reason. So the others do all the work, until somebody says
-//! `rabbitmq-queues rebalance`, which moves leaders, and no connections.
+//! it: who leads goes on leading, and a vote needs a reason. So the others do all
+//! the work, until somebody says `rabbitmq-queues rebalance`, which moves leaders,
+//! and no connections.
 //!
 //! Source: RabbitMQ documentation, "Quorum Queues", section "Rebalancing
 //! Members"; "rabbitmq-queues(8)", `rebalance`.
@@ -146,6 +147,9 @@ async fn node_dies_and_returns(lab: &Lab) -> Ran {
     let mut before: Vec<_> = lab.messages().collect();
     let meanwhile = before.split_off(before.len() / 2);
     publish(lab, &nodes, &before).await?;
+    let what = text! { en: "three led by each", zh: "每个节点各领导三个" };
+    let each = || async { Ok(Led::by(lab, &nodes).await?.0 == [SHARE; 3]) };
+    lab.wait_until(what, SOON, each).await?;
     lab.step(
         text! { en: "publish", zh: "发布" },
         text! {
@@ -154,11 +158,6 @@ async fn node_dies_and_returns(lab: &Lab) -> Ran {
             n = lab.sums().confirmed
         },
     );
-    let what = text! { en: "three led by each", zh: "每个节点各领导三个" };
-    let each = || async {
-        Ok(Led::by(lab, &nodes).await?.0.map(|led| led as f64) == [SHARE; 3])
-    };
-    lab.wait_until(what, SOON, each).await?;
     draw(lab, &nodes, None).await?;
     if !lab.is_armed(Strike::BrokerKilled) {
         return Ok(());
@@ -180,9 +179,17 @@ async fn node_dies_and_returns(lab: &Lab) -> Ran {
     // members vote. That is no return of leaders, and would hide whether there
     // is one: then it dies and returns again.
     for _ in 0..VOTES {
-        if Led::by(lab, &nodes).await?.0[DIES] == 0 {
+        let led = Led::by(lab, &nodes).await?.0[DIES];
+        if led == 0 {
             break;
         }
+        lab.step(
+            text! { en: "again", zh: "再来" },
+            text! {
+                en: "members voted, and n3 leads {led}: killed once more",
+                zh: "有成员重新投票，n3 领导了 {led} 个：再杀一次", led = led
+            },
+        );
         dies(lab, &nodes).await?;
         returns(lab, &nodes).await?;
     }
@@ -241,7 +248,7 @@ async fn spread_the_leaders(lab: &Lab) -> Ran {
     ));
     let what = text! { en: "leaders on n3", zh: "n3 上有 leader" };
     lab.wait_until(what, SOON, async || {
-        Ok(Led::by(lab, &nodes).await?.0[DIES] as f64 >= SHARE)
+        Ok(Led::by(lab, &nodes).await?.0[DIES] >= SHARE)
     })
     .await?;
     lab.step(
@@ -332,7 +339,7 @@ async fn draw(lab: &Lab, nodes: &Nodes<'_>, down: Option<Node>) -> Ran {
 }
 
 /// What each led at first: its share.
-const SHARE: f64 = 3.0;
+const SHARE: usize = 3;
 
 /// Nothing is lost, and the node that is back leads nothing.
 fn leads_nothing(outcome: &Outcome) -> Result<(), Text> {

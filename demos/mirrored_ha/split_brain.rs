@@ -10,8 +10,9 @@
 //! `pause_minority` stops the side that is no majority, once it has seen the
 //! others go down (see [`pause-minority`](super::pause_minority)). The
 //! messages of a quorum queue need no such setting: two may call themselves
-//! leader for a while, and only the one with a majority confirms. What the nodes know of queues, users and policies does, as long as
-//! that is in Mnesia. On 4.3 there is none any more: metadata are in Raft too (Khepri), and the setting is
+//! leader for a while, and only the one with a majority confirms. What the nodes
+//! know of queues, users and policies does, as long as that is in Mnesia. On 4.3
+//! there is none any more: metadata are in Raft too (Khepri), and the setting is
 //! taken and does nothing.
 //!
 //! Source: RabbitMQ 3.13 documentation, "Clustering and Network Partitions",

@@ -134,7 +134,8 @@ async fn both_hold_it(lab: Lab) -> Ran {
     hold(&lab, &front, 1).await?;
     observe(&lab, &front, "healed", text! { en: "healed", zh: "恢复后" }).await;
     let holder = front.balancers.holder().await.map_or(0, |n| n + 1);
-    let name = text! { en: "holds it then: lb", zh: "之后持有者：lb" };
+    let name =
+        text! { en: "number of who holds it then", zh: "之后持有者的编号" };
     lab.observe("holder", name, holder as f64, Unit::Count);
     shop.publish_all(after, WINDOW, SOON).await?;
     let done = front.work_off().await?;

@@ -2,8 +2,6 @@
 
 mod prepared;
 
-pub(super) use self::prepared::refuse_to_ask_nobody;
-use self::prepared::{Chosen, Prepared};
 use std::{
     io::{self, IsTerminal, Write},
     path::PathBuf,
@@ -11,6 +9,8 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+pub(super) use self::prepared::refuse_to_ask_nobody;
+use self::prepared::{Chosen, Prepared};
 use super::{
     Demo, Manner,
     beside::Scenarios,

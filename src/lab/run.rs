@@ -8,7 +8,6 @@
 mod parts;
 mod set;
 
-use self::parts::{Part, parts};
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -18,6 +17,7 @@ use std::{
 
 use tokio::time::timeout;
 
+use self::parts::{Part, parts};
 use super::{
     Clusters, Mechanism, Outcome, RanOut, Scenario, Topic, Ways,
     ground::Ground,

@@ -2,8 +2,6 @@
 
 mod boot;
 
-pub(super) use self::boot::Identity;
-use self::boot::request;
 use std::{
     net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant, SystemTime},
@@ -17,6 +15,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+pub(super) use self::boot::Identity;
+use self::boot::request;
 use super::{
     Engine, Hear, News, docker,
     docker::Container,
@@ -223,7 +223,9 @@ impl Broker {
     }
 }
 
+/// Without the colours that a broker's log may have.
 fn last_line(log: &str) -> String {
+    let log = anstream::adapter::strip_str(log).to_string();
     let last = log.lines().rev().find(|line| !line.trim().is_empty());
     last.unwrap_or("-").to_owned()
 }
@@ -301,4 +303,16 @@ async fn did_not_boot(container: &Container) -> Problem {
         en: "an image of your own must have the official one's shape: images/CONTRACT.md",
         zh: "自备镜像须与官方镜像同形：images/CONTRACT.md"
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_line;
+
+    #[test]
+    fn the_last_line_of_a_log_has_no_colours_and_says_something() {
+        let log = "one\n\u{1b}[38;5;87mtwo\u{1b}[0m\n \n\u{1b}[0m\n";
+        assert_eq!(last_line(log), "two");
+        assert_eq!(last_line(""), "-");
+    }
 }

@@ -235,18 +235,13 @@ impl Cluster {
         if !join_all(parted).await.into_iter().any(|parted| parted) {
             return Ok(false);
         }
-        let others = self.nodes.iter().skip(1);
-        try_join_all(others.map(|node| self.restart(node))).await?;
-        Ok(true)
-    }
-
-    async fn restart(&self, node: &Broker) -> Result<(), Problem> {
-        let at_once = RestartContainerOptionsBuilder::new().t(0).build();
         let docker = self.engine.docker();
-        docker
-            .restart_container(node.container(), Some(at_once))
-            .await
-            .map_err(|e| docker::failed(&e))
+        let at_once = RestartContainerOptionsBuilder::new().t(0).build();
+        let others = self.nodes.iter().skip(1).map(|node| {
+            docker.restart_container(node.container(), Some(at_once.clone()))
+        });
+        try_join_all(others).await.map_err(|e| docker::failed(&e))?;
+        Ok(true)
     }
 
     /// Has a container run, whatever was done to it. `false` where there is

@@ -3,10 +3,6 @@
 mod container;
 mod words;
 
-pub use self::container::Container;
-pub use self::words::failed;
-pub(crate) use self::words::may_not;
-use self::words::unreachable;
 use std::{
     collections::HashMap,
     fmt,
@@ -32,6 +28,10 @@ use testcontainers::{
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+pub use self::container::Container;
+pub use self::words::failed;
+pub(crate) use self::words::may_not;
+use self::words::unreachable;
 use super::{
     ports,
     reap::{self, OWNER, Owner, RUN},
