@@ -204,13 +204,13 @@ fn measure(lab: &Lab, served: &[Served]) {
         tell(lab, &waited, served.iter().filter(|one| one.early).count());
     }
     if let Some(waited) = Percentiles::of(&mut struck) {
-        let name = text! { en: "struck, p50", zh: "命中者 p50" };
+        let name = text! { en: "struck, p50", zh: "被命中 p50" };
         observe("struck-p50", name, waited.p50);
     }
     // Sorted now.
     if let (Some(all), Some(struck)) = (all.first(), struck.first()) {
         observe("least", text! { en: "least", zh: "最短" }, *all);
-        let name = text! { en: "struck, least", zh: "命中者最短" };
+        let name = text! { en: "struck, least", zh: "被命中最短" };
         observe("struck-least", name, *struck);
     }
 }

@@ -99,7 +99,7 @@ pub static FANOUT_FULL: Scenario = Scenario {
     },
     limit: text! {
         en: "One full subscriber holds up the producer for all of them.",
-        zh: "一个订阅者满了，生产者对所有订阅者都得等。"
+        zh: "一个订阅者满了，生产者一退避，其他订阅者也得跟着等。"
     },
     say: text! {
         en: "\"A publish to several queues is not atomic: a nack may have \

@@ -114,7 +114,7 @@ pub static ACK_MULTIPLE: Scenario = Scenario {
     say: text! {
         en: "\"Multiple means all up to here. Side by side, never ack past the \
              oldest that is still in work.\"",
-        zh: "「multiple 是“到这里为止全部”。并发处理时，\
+        zh: "「multiple 是『到这里为止全部』。并发处理时，\
              不能越过最早那个没做完的。」"
     },
     source: &[

@@ -101,7 +101,7 @@ pub static BYSTANDERS: Scenario = Scenario {
     claim: text! {
         en: "c: a crash is a failed delivery of everything unacked. Six of them, \
              and nine innocent orders are dead letters too.",
-        zh: "c：崩溃一次，所有未 ack 的都算一次投递失败。六次之后，\
+        zh: "c：崩溃一次，所有未 ack 的都记一次失败。六次之后，\
              九个无辜订单也成了死信。"
     },
     fix: text! {

@@ -119,7 +119,7 @@ pub static RETRY_DELAY: Scenario = Scenario {
     fix: text! {
         en: "A queue for each delay; publish the copy, wait for its confirm, \
              ack; count in your own header; after n, park it with why.",
-        zh: "每种延时一条队列；先发副本、等到确认、再 ack；次数记在自己的 header \
+        zh: "每种延时一条队列；先另发一份、等到确认、再 ack；次数记在自己的 header \
              里；满 n 次就转人工，写明原因。"
     },
     limit: text! {

@@ -102,7 +102,7 @@ pub static ROLLING_DEPLOY: Scenario = Scenario {
     claim: text! {
         en: "a: what was sent ahead counts as failed when its consumer goes. \
              Each deploy ate one of the limit, and the fourth was too many.",
-        zh: "a：消费者一走，预取而没处理的都算一次投递失败。\
+        zh: "a：消费者一走，预取而没处理的都记一次失败。\
              每次发版吃掉一次，第四次超限。"
     },
     fix: text! {

@@ -74,7 +74,7 @@ pub static SECOND_LAP: Scenario = Scenario {
             none_lost,
             text! {
                 en: "a copy of our own; the limit leads to parking",
-                zh: "自己发副本；超限的进人工队列"
+                zh: "自己另发一份；超限的进人工队列"
             },
         ),
         mechanisms: &[
@@ -82,7 +82,7 @@ pub static SECOND_LAP: Scenario = Scenario {
                 "own-copy",
                 round_by_dead_letters,
                 all_gone,
-                text! { en: "a copy of our own", zh: "自己发副本" },
+                text! { en: "a copy of our own", zh: "自己另发一份" },
             ),
             mechanism!(
                 "limit-to-parking",
@@ -112,7 +112,7 @@ pub static SECOND_LAP: Scenario = Scenario {
     fix: text! {
         en: "Publish a copy, wait for its confirm, ack. The limit catches what \
              kills its consumer: let it lead to a parking queue.",
-        zh: "自己发副本，等确认，再 ack。投递上限用来兜住弄死消费者的消息：\
+        zh: "自己另发一份，等确认，再 ack。投递上限用来兜住弄死消费者的消息：\
              让它通往人工队列。"
     },
     limit: text! {

@@ -65,7 +65,7 @@ pub static CONCURRENT: Scenario = Scenario {
         en: "b: both looked before either had inserted. A check outside the \
              transaction is a picture of the past; an insert under a unique \
              key is not.",
-        zh: "b：两边都在对方插入之前查过了。事务外查到的只是过去；\
+        zh: "b：两边都在对方插入之前查过了。事务外查到的转眼就会过时；\
              按唯一键插入才算数。"
     },
     fix: text! {

@@ -101,7 +101,7 @@ pub static INTERCEPTOR: Scenario = Scenario {
     fix: text! {
         en: "A chain around publish: lease the id (SET NX PX) in a store all \
              servers share, mark it once confirmed.",
-        zh: "发布外套一条拦截链：在各服务器共享的存储里租用 id（SET NX PX），\
+        zh: "给发布套上一条拦截链：在各服务器共享的存储里租用 id（SET NX PX），\
              确认后再标记。"
     },
     limit: text! {

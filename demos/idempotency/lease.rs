@@ -199,7 +199,7 @@ pub static LEASE_STUCK: Scenario = Scenario {
     },
     say: text! {
         en: "\"Short, it doubles; long, it blocks: no TTL is right.\"",
-        zh: "「TTL 短了会重，长了会堵，没有一个值是对的。」"
+        zh: "「TTL 短了会重复，长了会堵住，没有一个值是对的。」"
     },
     source: &[include_str!("lease.rs"), include_str!("pay.rs")],
 };

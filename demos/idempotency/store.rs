@@ -77,7 +77,7 @@ pub static TTL_SHORT: Scenario = Scenario {
     },
     limit: text! {
         en: "They need cleaning up: by age, and never younger than a replay.",
-        zh: "键要清理：按年龄清，但不能比重放窗口还短。"
+        zh: "键要清理：按时间清，保留期不能比重放窗口还短。"
     },
     say: text! {
         en: "\"A TTL is a promise that nobody replays later than that.\"",
@@ -231,7 +231,7 @@ async fn replayed_after_redis_died(
         text! {
             en: "Redis killed and started: {before} keys of the struck before, \
                  {after} after",
-            zh: "Redis 被杀并重启：命中者的键，之前 {before} 个，之后 {after} 个",
+            zh: "Redis 被杀并重启：被命中付款的键，之前 {before} 个，之后 {after} 个",
             before = before, after = after
         },
     );

@@ -108,12 +108,12 @@ pub static STREAM_DEDUP: Scenario = Scenario {
     },
     fix: text! {
         en: "Name the producer; number messages once, from the outbox row.",
-        zh: "给生产者起名；编号只生成一次，用 outbox 行号。"
+        zh: "给生产者起名；编号只生成一次，用消息表的行号。"
     },
     limit: text! {
         en: "Streams only, one producer per name; a consumer may read again \
              from its last offset.",
-        zh: "只限流，一名一生产者；消费端可能从上次偏移量起重复读到。"
+        zh: "仅流支持，一个名字一个生产者；消费端可能从上次偏移量起重复读到。"
     },
     say: text! {
         en: "\"Broker-side dedup exists: streams, a name, a rising number.\"",
@@ -168,7 +168,7 @@ pub static LOWER_ID: Scenario = Scenario {
     },
     fix: text! {
         en: "One thread per name; number in the order of publishing.",
-        zh: "一名一线程，按发布顺序编号。"
+        zh: "一个名字只用一个线程，按发布顺序编号。"
     },
     limit: text! {
         en: "A restart must go on from query_publisher_sequence.",

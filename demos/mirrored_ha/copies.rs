@@ -95,7 +95,7 @@ pub static COPIES: Scenario = Scenario {
     fix: text! {
         en: "As many copies as nodes may die, and one: two copies for one. \
              Today a quorum queue of three.",
-        zh: "容许坏几个节点，就放几份再加一份：坏一个放两份。如今用三成员的仲裁队列。"
+        zh: "要容许坏 n 个节点，就放 n+1 份：坏一个放两份。如今用三成员的仲裁队列。"
     },
     limit: text! {
         en: "One machine carries all three brokers here. On three machines the \

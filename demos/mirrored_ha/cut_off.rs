@@ -69,7 +69,7 @@ pub static CUT_OFF: Scenario = Scenario {
                 en: "not answered until the network is back",
                 zh: "网络恢复前没有应答"
             },
-            text! { en: "nacked", zh: "被拒收(nack)" },
+            text! { en: "nacked", zh: "被拒收（nack）" },
             text! { en: "confirmed by its node alone", zh: "由它独自确认" },
         ],
         right: 0,

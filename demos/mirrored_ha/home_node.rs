@@ -56,7 +56,7 @@ pub static HOME_NODE: Scenario = Scenario {
         choices: &[
             text! {
                 en: "4.x nacks it; 3.10 confirms and drops it",
-                zh: "4.x 拒收(nack)；3.10 确认后丢掉"
+                zh: "4.x 拒收（nack）；3.10 确认后丢掉"
             },
             text! { en: "confirmed, and stored elsewhere", zh: "确认，存在别处" },
             text! { en: "no answer until the node is back", zh: "节点恢复前没应答" },
@@ -125,7 +125,7 @@ pub static HOME_NODE: Scenario = Scenario {
     limit: text! {
         en: "What was stored comes back with the node, if its disk does. \
              On 3.x, declaring it elsewhere meanwhile is refused (404).",
-        zh: "已存下的会随节点回来，前提是盘还在。3.x 上期间想在别处重新声明会被拒绝（404）。"
+        zh: "已存下的会随节点回来，前提是盘还在。3.x 上，其间想在别处重新声明，会被拒绝（404）。"
     },
     say: text! {
         en: "\"Clustering is not replication.\"",

@@ -68,7 +68,7 @@ pub static LOST_DISK: Scenario = Scenario {
         question: text! {
             en: "A quorum queue of three. n3 is destroyed, n4 joins: three nodes \
                  run. Now n2 dies. Who confirms?",
-            zh: "三副本仲裁队列。n3 毁了，n4 加入，又是三个节点。这时 n2 宕机，\
+            zh: "三成员的仲裁队列。n3 毁了，n4 加入，又是三个节点。这时 n2 宕机，\
                  还能确认吗？"
         },
         choices: &[
@@ -107,7 +107,7 @@ pub static LOST_DISK: Scenario = Scenario {
             all_confirmed_meanwhile,
             text! {
                 en: "and the lost one is forgotten, the queue grown",
-                zh: "再忘掉旧节点，把队列扩到新节点"
+                zh: "再把没了的节点除名，把队列扩到新节点"
             },
         ),
         mechanisms: &[
@@ -134,7 +134,7 @@ pub static LOST_DISK: Scenario = Scenario {
     claim: text! {
         en: "b: a new node has no member of any queue, and the lost one still \
              counts: two of three were left. Nothing is lost; it stands still.",
-        zh: "b：新节点上没有任何队列的成员，丢掉的那个还在算数：三个里只剩两个。\
+        zh: "b：新节点上没有任何队列的成员，没了的那个仍算成员：三个里只剩两个。\
              消息没丢，队列停摆。"
     },
     fix: text! {

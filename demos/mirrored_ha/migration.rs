@@ -92,7 +92,7 @@ pub static MIGRATION: Scenario = Scenario {
         en: "c: 4.x refuses the policy and stops there. And the type of a queue \
              never changes: 406, and the channel is closed.",
         zh: "c：4.x 拒绝这条策略，导入就此中止。而队列类型改不了：406，\
-             channel 被关闭。"
+             信道被关闭。"
     },
     fix: text! {
         en: "Strip ha-* from the definitions. New queues in a new vhost (default \
@@ -278,11 +278,12 @@ fn tell(lab: &Lab, then: &Said, now: &Said) {
         match known {
             true => text! {
                 en: "ha-mode on {v}: \"not recognised policy settings\"",
-                zh: "{v} 上的 ha-mode：“not recognised policy settings”",
+                zh: "{v} 上的 ha-mode：「not recognised policy settings」",
                 v = now.version
             },
             false => text! {
-                en: "ha-mode on {v}: \"{why}\"", zh: "{v} 上的 ha-mode：“{why}”",
+                en: "ha-mode on {v}: \"{why}\"",
+                zh: "{v} 上的 ha-mode：「{why}」",
                 v = now.version, why = why
             },
         },
@@ -339,7 +340,7 @@ fn grid(all: [&Said; 2]) -> Grid {
                 text! { en: "declare as quorum", zh: "声明为 quorum" },
                 |said| match said.declared {
                     (code, true) => text! {
-                        en: "{code}, channel closed", zh: "{code}，channel 关闭",
+                        en: "{code}, channel closed", zh: "{code}，信道关闭",
                         code = code
                     },
                     (code, false) => Text::same(code.to_string()),

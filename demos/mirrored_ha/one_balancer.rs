@@ -44,7 +44,7 @@ pub static ONE_BALANCER: Scenario = Scenario {
         question: text! {
             en: "Two share an address by VRRP; its holder dies. What does the \
                  publisher notice?",
-            zh: "两台用 VRRP 共用一个虚拟 IP，持有它的那台断电。发布方有何感觉？"
+            zh: "两台用 VRRP 共用一个虚拟 IP，持有它的那台断电。生产者会看到什么？"
         },
         choices: &[
             text! {
@@ -105,7 +105,7 @@ pub static ONE_BALANCER: Scenario = Scenario {
              by default every second, so 3 to 4). What was on the wire stayed \
              unanswered, until its publisher sent it again.",
         zh: "a：虚拟 IP 一两秒内漂移（这里 0.2 秒一个通告；默认 1 秒，就要三四秒）。\
-             在途的没有应答，由发布方自己重发。"
+             在途的没有应答，由生产者自己重发。"
     },
     fix: text! {
         en: "Two balancers, keepalived; clients that reconnect and resend.",

@@ -113,7 +113,7 @@ pub static PAUSE_MINORITY: Scenario = Scenario {
     limit: text! {
         en: "What n1 confirms between the cut and its stop is a race: a figure, \
              not a claim. 4.3 takes the setting, and it does nothing.",
-        zh: "断网之后、停下之前 n1 确认了几个，是抢跑的结果，只作观察。\
+        zh: "断网之后、停下之前 n1 能确认几个，要看谁快，每次不同，只作观察。\
              4.3 接受这个配置，但不起作用。"
     },
     say: text! {

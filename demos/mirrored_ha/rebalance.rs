@@ -147,14 +147,14 @@ async fn node_dies_and_returns(lab: &Lab) -> Ran {
     let mut before: Vec<_> = lab.messages().collect();
     let meanwhile = before.split_off(before.len() / 2);
     publish(lab, &nodes, &before).await?;
-    let what = text! { en: "three led by each", zh: "每个节点各领导三个" };
+    let what = text! { en: "three led by each", zh: "每个节点各有三个 leader" };
     let each = || async { Ok(Led::by(lab, &nodes).await?.0 == [SHARE; 3]) };
     lab.wait_until(what, SOON, each).await?;
     lab.step(
         text! { en: "publish", zh: "发布" },
         text! {
             en: "{n} orders to nine queues, three led by each node",
-            zh: "{n} 个订单发到九个队列，每个节点各领导三个",
+            zh: "{n} 个订单发到九个队列，每个节点各有三个 leader",
             n = lab.sums().confirmed
         },
     );
@@ -169,7 +169,7 @@ async fn node_dies_and_returns(lab: &Lab) -> Ran {
         text! { en: "fault", zh: "故障" },
         text! {
             en: "n3 killed; {n} more orders confirmed, the others lead all",
-            zh: "n3 被杀；又确认 {n} 个订单，另外两个节点领导全部队列",
+            zh: "n3 被杀；又确认 {n} 个订单，leader 全在另外两个节点上",
             n = meanwhile.len()
         },
     );
@@ -187,7 +187,7 @@ async fn node_dies_and_returns(lab: &Lab) -> Ran {
             text! { en: "again", zh: "再来" },
             text! {
                 en: "members voted, and n3 leads {led}: killed once more",
-                zh: "有成员重新投票，n3 领导了 {led} 个：再杀一次", led = led
+                zh: "重新投票后 n3 有 {led} 个 leader：再杀一次", led = led
             },
         );
         dies(lab, &nodes).await?;
@@ -265,10 +265,10 @@ async fn spread_the_leaders(lab: &Lab) -> Ran {
 async fn count(lab: &Lab) -> Ran {
     let nodes = Nodes::of(lab)?;
     let led = Led::by(lab, &nodes).await?.0[DIES];
-    let words = text! { en: "n3 leads", zh: "n3 领导" };
+    let words = text! { en: "n3 leads", zh: "n3 的 leader 数" };
     lab.observe("led", words, led as f64, Unit::Count);
     lab.came_to(text! {
-        en: "n3 leads {led} of {all}", zh: "n3 领导 {led}/{all}",
+        en: "n3 leads {led} of {all}", zh: "n3 上有 {led}/{all} 个 leader",
         led = led, all = QUEUES
     });
     for queue in 0..QUEUES {
@@ -329,7 +329,7 @@ async fn draw(lab: &Lab, nodes: &Nodes<'_>, down: Option<Node>) -> Ran {
         name: format!("n{}", node + 1),
         is: match down == Some(node) {
             true => killed(),
-            false => text! { en: "leads {n}", zh: "领导 {n} 个", n = led },
+            false => text! { en: "leads {n}", zh: "leader {n} 个", n = led },
         },
         up: down != Some(node),
         side: 0,

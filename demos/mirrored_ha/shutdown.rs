@@ -88,7 +88,7 @@ pub static SHUTDOWN: Scenario = Scenario {
         en: "b: on shutdown the default is when-synced, on failure it is always. \
              The same queue, the same mirror, another exit.",
         zh: "b：关机时默认 when-synced，故障时默认 always。\
-             同一个队列、同一个镜像，走法不同，结果不同。"
+             同一个队列、同一个镜像，下线方式不同，结果就不同。"
     },
     fix: text! {
         en: "Rehearse with SIGKILL, and look at synchronised_slave_nodes before \

@@ -51,10 +51,10 @@ pub static THEN_AND_NOW: Scenario = Scenario {
             zh: "三个节点先后坏了两个，谁还在确认？"
         },
         choices: &[
-            text! { en: "neither", zh: "都不" },
+            text! { en: "neither", zh: "都不确认了" },
             text! { en: "the mirrored queue", zh: "镜像队列" },
             text! { en: "the quorum queue", zh: "仲裁队列" },
-            text! { en: "both", zh: "都还在" },
+            text! { en: "both", zh: "都还在确认" },
         ],
         right: 1,
     },

@@ -120,7 +120,7 @@ pub static UNSYNCED: Scenario = Scenario {
     fix: text! {
         en: "ha-promote-on-failure: when-synced, and ha-sync-mode: automatic. \
              Better: a quorum queue.",
-        zh: "ha-promote-on-failure: when-synced，并 ha-sync-mode: automatic。\
+        zh: "ha-promote-on-failure: when-synced，并配 ha-sync-mode: automatic。\
              更好的是仲裁队列。"
     },
     limit: text! {

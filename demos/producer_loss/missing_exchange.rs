@@ -50,7 +50,7 @@ pub static MISSING_EXCHANGE: Scenario = Scenario {
         question: text! {
             en: "Behind it on the channel, four orders to the right exchange. \
                  Lost?",
-            zh: "同一 channel 上，它后面还有四个正常订单在途。丢哪些？"
+            zh: "同一信道上，它后面还有四个正常订单在途。丢哪些？"
         },
         choices: &[
             text! { en: "none", zh: "都不丢" },
@@ -118,25 +118,25 @@ pub static MISSING_EXCHANGE: Scenario = Scenario {
     claim: text! {
         en: "c: 404 closes the channel. The broker ignores what comes behind on \
              it: not stored, no ack, no nack.",
-        zh: "c：404 会关闭 channel，broker 不再理会它后面的发布：\
+        zh: "c：404 会关闭信道，broker 不再理会它后面的发布：\
              不存、不 ack、也不 nack。"
     },
     fix: text! {
         en: "Reopen the channel; what is unknown is resent one by one: the 404 \
              is then its own. That one is told of, and not looped.",
-        zh: "重开 channel，未知的逐个重发：再 404 就是它自己的问题，\
+        zh: "重开信道，未知的逐个重发：再 404 就是它自己的问题，\
              报给人，不再循环。"
     },
     limit: text! {
         en: "What was in flight ahead may be stored without a confirm: resent, \
              it comes twice, so a unique key. A channel per exchange helps.",
         zh: "在它前面在途的可能已存下却没确认：重发会重复，消费端要有唯一键。\
-             按交换机分 channel 可减少牵连。"
+             按交换机分信道可减少牵连。"
     },
     say: text! {
         en: "\"A wrong exchange fails the channel, not the message: what was \
              in flight is unknown.\"",
-        zh: "「交换机不存在，坏的是整个 channel：在途的全都未知。」"
+        zh: "「交换机不存在，坏的是整个信道：在途的全都未知。」"
     },
     source: &[include_str!("missing_exchange.rs")],
 };
@@ -248,7 +248,7 @@ async fn tell(lab: &Lab, passed: u64, closed: u32) -> Ran {
         text! {
             en: "{attempts} publishes on the wire; channel closed {closed} \
                  times (404)",
-            zh: "链路上发布 {attempts} 次；channel 被关 {closed} 次（404）",
+            zh: "链路上发布 {attempts} 次；信道被关 {closed} 次（404）",
             attempts = passed, closed = closed
         },
     );

@@ -115,7 +115,7 @@ pub static TX_AND_CONFIRMS: Scenario = Scenario {
         en: "c: before tx.commit nothing is stored. commit-ok says what a \
              confirm says; no commit-ok is unknown. Both: 406, channel closed.",
         zh: "c：tx.commit 之前什么都没存。commit-ok 等于确认；没收到就是未知。\
-             两个都开：406，channel 被关闭。"
+             两个都开：406，信道被关闭。"
     },
     fix: text! {
         en: "Confirms: the same promise for far fewer round trips \

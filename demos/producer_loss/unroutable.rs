@@ -58,7 +58,7 @@ pub static UNROUTABLE: Scenario = Scenario {
             text! { en: "a nack", zh: "nack" },
             text! { en: "no answer", zh: "不应答" },
             text! { en: "an ack", zh: "照样 ack" },
-            text! { en: "it closes the channel", zh: "关闭 channel" },
+            text! { en: "it closes the channel", zh: "关闭信道" },
         ],
         right: 2,
     },
@@ -130,7 +130,7 @@ pub static UNROUTABLE: Scenario = Scenario {
     limit: text! {
         en: "A key that leads to the wrong queue is routed. In lapin a return \
              hides in Ack(Some(_)); pipelined, match it by message id.",
-        zh: "路由到错误的队列也算路由到了。lapin 的 return 藏在 Ack(Some(_)) 里；\
+        zh: "路由到错误的队列也算路由成功。lapin 的 return 藏在 Ack(Some(_)) 里；\
              流水线发布时要按 message id 对应。"
     },
     say: text! {
