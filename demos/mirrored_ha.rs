@@ -22,6 +22,7 @@ mod lost_disk;
 mod meanwhile;
 mod migration;
 mod nodes;
+mod one_address;
 mod one_balancer;
 mod pause_minority;
 mod quorum_failover;
@@ -60,6 +61,7 @@ pub const TOPIC: Topic = Topic {
         &cut_off::CUT_OFF,
         &one_balancer::ONE_BALANCER,
         &haproxy_dead::HAPROXY_DEAD,
+        &one_address::ONE_ADDRESS,
         &half_dead::HALF_DEAD,
         &idle_cut::IDLE_CUT,
         &black_hole::BLACK_HOLE,

@@ -54,8 +54,7 @@ impl<'a> Front<'a> {
         how: &Balancing,
         brokers: &[&'a Broker],
     ) -> anyhow::Result<Self> {
-        let brokers = brokers.to_vec();
-        for broker in &brokers {
+        for broker in brokers {
             let connection = connect(&direct(lab, broker)).await?;
             let channel = connection.create_channel().await?;
             let durable = QueueDeclareOptions::durable();
@@ -63,6 +62,16 @@ impl<'a> Front<'a> {
             channel.queue_declare(ORDERS.into(), durable, none).await?;
             connection.close(200, "declared".into()).await?;
         }
+        Self::before(lab, how, brokers).await
+    }
+
+    /// Starts balancers before these brokers.
+    pub async fn before(
+        lab: &'a Lab,
+        how: &Balancing,
+        brokers: &[&'a Broker],
+    ) -> anyhow::Result<Self> {
+        let brokers = brokers.to_vec();
         let balancers = lab.start_balancers(how, &brokers).await?;
         Ok(Self { balancers, lab, brokers })
     }
@@ -97,32 +106,46 @@ impl<'a> Front<'a> {
 
     /// The same, where the balancers may not hear each other.
     pub async fn draw_sides(&self, wrong: &[(usize, Text)], parted: bool) {
+        let mut seats = self.balancer_seats(wrong).await;
+        let count = seats.len();
+        let brokers = (0..self.brokers.len()).map(|n| {
+            let word = wrong.iter().find(|(which, _)| *which == count + n);
+            let is = text! { en: "up", zh: "正常" };
+            Seat {
+                name: match self.brokers.len() {
+                    1 => "broker".to_owned(),
+                    _ => format!("b{}", n + 1),
+                },
+                is: word.map_or(is, |(_, word)| word.clone()),
+                up: word.is_none(),
+                side: 0,
+            }
+        });
+        seats.extend(brokers);
+        for seat in seats.iter_mut().skip(1) {
+            seat.side = u8::from(parted);
+        }
+        self.lab.draw(seats);
+    }
+
+    /// Who of the balancers holds the address, to be drawn with what stands
+    /// behind them.
+    pub async fn balancer_seats(&self, wrong: &[(usize, Text)]) -> Vec<Seat> {
         let holders = self.balancers.holders().await;
-        let count = self.balancers.count();
-        let said = |n: usize| wrong.iter().find(|(which, _)| *which == n);
-        let balancer = |n: usize| {
+        let seats = (0..self.balancers.count()).map(|n| {
             let is = match holders.contains(&n) {
                 true => text! { en: "address", zh: "虚拟 IP" },
                 false => text! { en: "standby", zh: "备" },
             };
-            (format!("lb{}", n + 1), is)
-        };
-        let broker = |n: usize| {
-            let is = text! { en: "up", zh: "正常" };
-            match self.brokers.len() {
-                1 => ("broker".to_owned(), is),
-                _ => (format!("b{}", n + 1), is),
+            let word = wrong.iter().find(|(which, _)| *which == n);
+            Seat {
+                name: format!("lb{}", n + 1),
+                is: word.map_or(is, |(_, word)| word.clone()),
+                up: word.is_none(),
+                side: 0,
             }
-        };
-        let all = (0..count).map(balancer);
-        let all = all.chain((0..self.brokers.len()).map(broker));
-        let seats = all.enumerate().map(|(n, (name, is))| Seat {
-            name,
-            is: said(n).map_or(is, |(_, word)| word.clone()),
-            up: said(n).is_none(),
-            side: u8::from(parted && n > 0),
         });
-        self.lab.draw(seats.collect());
+        seats.collect()
     }
 
     /// Takes what is in the queues past the balancers, and does each order

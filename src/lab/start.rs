@@ -105,7 +105,10 @@ impl Lab {
         how: &Balancing,
         brokers: &[&Broker],
     ) -> anyhow::Result<Balancers> {
-        let engine = &self.0.stage.engine;
+        // A shared cluster may stand on another run's network.
+        let cluster = self.0.cluster.as_ref();
+        let engine =
+            cluster.map_or(&self.0.stage.engine, |cluster| &cluster.engine);
         let narrator = self.0.narrator.clone();
         let hear = move |news| narrator.tell(heard(news));
         let tools = image::Reference::Named("tools");

@@ -175,12 +175,21 @@ impl Nodes<'_> {
         queue: &str,
         at: Node,
     ) -> anyhow::Result<u32> {
+        self.drain(queue, &self.address(at)?).await
+    }
+
+    /// The same from the queue of the orders, by way of another address.
+    pub async fn work_off_by(&self, uri: &str) -> anyhow::Result<u32> {
+        self.drain(ORDERS, uri).await
+    }
+
+    async fn drain(&self, queue: &str, uri: &str) -> anyhow::Result<u32> {
         let began = Instant::now();
         let (mut done, mut left) = (0, None);
         while left != Some(0) {
             ensure_in_time(began)?;
             let taken =
-                timeout(PATIENCE, self.take(queue, at, &mut done)).await;
+                timeout(PATIENCE, self.take(queue, uri, &mut done)).await;
             left = taken.ok().and_then(Result::ok);
         }
         self.came_to(done);
@@ -191,10 +200,10 @@ impl Nodes<'_> {
     async fn take(
         &self,
         queue: &str,
-        at: Node,
+        uri: &str,
         done: &mut u32,
     ) -> anyhow::Result<u32> {
-        let connection = connect(&self.address(at)?).await?;
+        let connection = connect(uri).await?;
         let channel = connection.create_channel().await?;
         let look = BasicGetOptions { no_ack: false };
         while let Some(got) = channel.basic_get(queue.into(), look).await? {
