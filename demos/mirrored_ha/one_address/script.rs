@@ -282,6 +282,13 @@ impl Scene<'_> {
             false => self.nodes.work_off(self.leader).await?,
         };
         let sums = self.lab.sums();
+        if self.lab.figure("after-node") == Some(0.0) {
+            self.lab.came_to(text! {
+                en: "no confirm until the node was back",
+                zh: "节点恢复之前再没有确认"
+            });
+            return Ok(());
+        }
         self.lab.came_to(text! {
             en: "{n} of {all} confirmed, {done} done",
             zh: "{all} 个里确认 {n} 个，完成 {done} 个",
