@@ -142,7 +142,7 @@ fn pagers() -> Vec<Trial> {
                 .with("PAGER", "cat")
                 .with("NO_COLOR", "1")
                 .at_a_terminal(40)
-                .says("流言")
+                .says("误区")
                 .and(last),
         ),
     ]
