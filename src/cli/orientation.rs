@@ -47,9 +47,7 @@ pub async fn alone(manner: Manner) -> Result<Then, Problem> {
     }
     let goes_on = study::at_desk(manner, STOPPED, |desk| {
         let go_on = text! { en: "go on with it", zh: "就做这一步" };
-        let same = text! { en: "the same", zh: "同上" };
-        let choices = [Choice::enter(go_on), Choice::key('g', same)];
-        Ok(desk.ask(&choices)? != Answer::Quit)
+        Ok(desk.ask(&[Choice::enter(go_on)])? != Answer::Quit)
     });
     Ok(match goes_on.await? {
         Left::Done(true) => {
