@@ -135,7 +135,7 @@ fn has(chapter: &Chapter, lang: Lang) -> String {
     let told = text! {
         en: "{minutes} min, {scenarios} scenarios, {questions} questions",
         zh: "{minutes} 分钟，{scenarios} 个场景，{questions} 道题",
-        minutes = minutes(chapter.text(lang), lang), scenarios = scenarios,
+        minutes = chapter.minutes(lang), scenarios = scenarios,
         questions = asked(chapter)
     };
     told.say(lang).to_owned()
@@ -151,29 +151,6 @@ fn title(chapter: &Chapter, lang: Lang) -> String {
     titles.take(1).collect()
 }
 
-/// How long a text takes to read: 200 English words a minute, or 400 Chinese
-/// characters. Code is looked at rather than read.
-fn minutes(text: &str, lang: Lang) -> usize {
-    let mut code = false;
-    let prose = text.lines().filter(|line| {
-        let fence = line.starts_with("```");
-        code ^= fence;
-        !code && !fence
-    });
-    let count: usize = match lang {
-        Lang::En => prose.map(|line| line.split_whitespace().count()).sum(),
-        Lang::Zh => prose
-            .flat_map(str::chars)
-            .filter(|c| ('\u{4e00}'..='\u{9fff}').contains(c))
-            .count(),
-    };
-    let a_minute = match lang {
-        Lang::En => 200,
-        Lang::Zh => 400,
-    };
-    count.div_ceil(a_minute).max(1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,15 +158,6 @@ mod tests {
     fn style(lang: Lang) -> Style {
         let (color, width) = (false, 80);
         Style { lang, color, width, detail: Detail::Normal, interactive: false }
-    }
-
-    #[test]
-    fn code_takes_no_time_to_read() {
-        let words = "word ".repeat(400);
-        assert_eq!(minutes(&words, Lang::En), 2);
-        let code = format!("```text\n{words}\n```\n");
-        assert_eq!(minutes(&code, Lang::En), 1);
-        assert_eq!(minutes(&"字".repeat(401), Lang::Zh), 2);
     }
 
     #[test]
