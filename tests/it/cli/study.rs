@@ -165,13 +165,14 @@ fn not_noted() -> Result<(), Failed> {
 
 fn at_a_terminal() -> Vec<Trial> {
     type Talk = fn(&Path) -> Result<(), String>;
-    let talks: [(&str, Talk); 9] = [
+    let talks: [(&str, Talk); 10] = [
         ("a_quiz_at_a_terminal_takes_single_keys", quiz),
         ("ctrl_c_ends_a_quiz_and_keeps_what_was_answered", ctrl_c),
         ("ctrl_c_at_the_bare_prompt_speaks_of_no_answers", ctrl_c_alone),
         ("ctrl_c_in_reset_forgets_nothing", ctrl_c_in_reset),
         ("the_end_of_input_ends_a_quiz", end_of_input),
         ("an_interview_in_chinese_has_a_sheet", interview),
+        ("an_interview_without_a_seed_names_one", interview_again),
         ("reset_asks_and_believes_a_no", reset),
         ("alone_at_a_terminal_it_knows_its_keys", alone),
         ("one_key_takes_the_next_step", next_step),
@@ -276,6 +277,16 @@ fn interview(state: &Path) -> Result<(), String> {
         .hears("2/4 分")?
         .hears("重读    rmq-lab read durability\n")?
         .hears("重跑    rmq-lab demo durability/")?
+        .ends(0)
+}
+
+fn interview_again(state: &Path) -> Result<(), String> {
+    Conversation::with("interview 3 --minutes 5", state)?
+        .hears("\n Again   rmq-lab interview idempotency --seed ")?
+        .hears(" Question 1  idempotency, ")?
+        .hears("[q] end ")?
+        .types("q")?
+        .hears("nothing was answered\n")?
         .ends(0)
 }
 
