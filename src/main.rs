@@ -58,7 +58,9 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
                 Then::Type(words) => go_on(&words, manner).await,
             };
         }
-        Some(Command::List { json }) => cli::list::list(json, manner, &mut out),
+        Some(Command::List { json }) => {
+            cli::list::list(json, manner, &mut out)?
+        }
         Some(Command::Demo(demo)) => {
             drop(out);
             return cli::demo::demo(demo, manner).await;

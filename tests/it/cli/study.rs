@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
-    asked::Asked, conversation::Conversation, terminal::there_is_a_terminal,
+    asked::{Asked, events},
+    conversation::Conversation,
+    running::Ended,
+    terminal::there_is_a_terminal,
 };
 use crate::shared::binary;
 
@@ -32,6 +35,11 @@ fn without_a_terminal() -> Vec<Trial> {
             .and("\n  help: without one: rmq-lab read TOPIC")
     };
     let some = state(&sample());
+    let mut spoken = sample();
+    spoken["interview"] = json!({
+        "consumed-twice": { "last": 1, "times": 1, "points": 2 }
+    });
+    let spoken = state(&spoken);
     vec![
         needs("quiz").named("a_quiz_needs_somebody_at_a_terminal"),
         needs("quiz idempotency").named("so_does_a_quiz_about_a_topic"),
@@ -72,18 +80,54 @@ fn without_a_terminal() -> Vec<Trial> {
             .says("没有可清除的进度\n")
             .named("a_topic_is_forgotten_alone"),
         with_sample("list")
-            .says("\n idempotency  1 of 15 done\n")
+            .says("\n idempotency   read; 1 of 15 run, 1 of ")
+            .and("\n decoupling    not read; 0 of ")
             .and("broker sqlite  ✓ done\n")
+            .looks_like(|ended| {
+                let end = "\n Next (one card is due):\n   rmq-lab quiz\n";
+                match ended.stdout.ends_with(end) {
+                    true => Ok(()),
+                    false => Err(format!("it does not end with {end:?}")),
+                }
+            })
             .named("the_list_marks_what_is_done"),
-        with_sample("list --json")
-            .says("{\"done\":true,\"id\":\"no-dedup\"")
-            .and("{\"done\":false,\"id\":\"interceptor\"")
+        Asked::to("list --json")
+            .with("RMQ_LAB_STATE", spoken.path())
+            .while_there_is(spoken)
+            .says("\"done\":true,\"id\":\"no-dedup\"")
+            .and("\"done\":false,\"id\":\"interceptor\"")
+            .looks_like(read_and_answered)
             .named("a_program_is_told_what_is_done"),
         with_sample("")
             .says("\n idempotency   read; 1 of 15 run, 1 of ")
             .and(" Next (one card is due):\n   rmq-lab quiz\n")
             .named("alone_it_names_the_next_step"),
     ]
+}
+
+/// Each line says of its topic what was read, answered and spoken.
+fn read_and_answered(ended: &Ended) -> Result<(), String> {
+    for line in events(ended)? {
+        let topic = &line["topic"];
+        let own = topic == &json!("idempotency");
+        let (cards, spoken) = (&line["cards"], &line["interview"]);
+        let expected = match own {
+            true => (json!(true), json!(1), json!(1), json!(1), json!(2)),
+            false => (json!(false), json!(0), json!(0), json!(0), json!(0)),
+        };
+        let found = (
+            line["read"].clone(),
+            cards["answered"].clone(),
+            cards["due"].clone(),
+            spoken["spoken"].clone(),
+            spoken["points"].clone(),
+        );
+        let of = [&cards["of"], &spoken["of"]];
+        if found != expected || of.iter().any(|n| n.as_u64() < Some(1)) {
+            return Err(format!("{topic}: {line}"));
+        }
+    }
+    Ok(())
 }
 
 fn files() -> Vec<Trial> {
