@@ -13,6 +13,7 @@ use super::{
     Manner, names, progress,
     study::{
         self, ANSWERS_ARE_KEPT, Left, Stop,
+        answer::level,
         deck::Deck,
         desk::{Answer, Choice, Desk},
     },
@@ -21,7 +22,6 @@ use crate::{
     book::{
         Moment, Store,
         interview::{Candidate, Course, Move, drawn, suitable_seed},
-        questions::Level,
     },
     narrate::Ink,
     problem::{Exit, Problem},
@@ -66,13 +66,7 @@ pub async fn interview(
     let topics = asked.topics.iter().map(|typed| names::chapter(typed));
     let topics = topics.map(|found| found.map(|chapter| chapter.topic));
     let topics = topics.collect::<Result<Vec<_>, _>>()?;
-    study::needs_a_terminal(
-        "interview",
-        text! {
-            en: "without one: rmq-lab read TOPIC, rmq-lab show TOPIC/SCENARIO",
-            zh: "没有终端时可用：rmq-lab read TOPIC、rmq-lab show TOPIC/SCENARIO"
-        },
-    )?;
+    study::needs_a_terminal("interview", study::TO_BE_READ)?;
     let deck = Deck::whole()?;
     let known = progress::load(manner)?;
     let store = progress::store();
@@ -273,14 +267,6 @@ impl Room<'_> {
 fn minutes_left(minutes: u64) -> Text {
     text! {
         en: "{minutes} min left", zh: "还剩 {minutes} 分钟", minutes = minutes
-    }
-}
-
-const fn level(level: Level) -> Text {
-    match level {
-        Level::Basic => Text::fixed("basic", "基础"),
-        Level::Deep => Text::fixed("deep", "深入"),
-        Level::Expert => Text::fixed("expert", "专家"),
     }
 }
 

@@ -2,11 +2,12 @@
 
 mod inline;
 mod paper;
+mod questions;
 mod table;
 
 use std::fmt::Write as _;
 
-use super::{Manner, names, pager, tidy};
+use super::{Manner, names, pager, study::deck::Deck, tidy};
 use crate::{
     book::{
         CHAPTERS, Chapter,
@@ -30,19 +31,29 @@ pub struct Ended {
     pub chapter: Option<&'static Chapter>,
 }
 
-/// Shows the chapter about a topic; without one, which there are.
+/// Shows the chapter about a topic, or only its questions; without a topic,
+/// which chapters there are.
 ///
 /// # Errors
 /// A usage [`Problem`] for a topic without a chapter; what could not be
 /// written.
-pub fn read(topic: Option<&str>, manner: Manner) -> Result<Ended, Problem> {
+pub fn read(
+    topic: Option<&str>,
+    only_questions: bool,
+    manner: Manner,
+) -> Result<Ended, Problem> {
     let way = pager::Way::from_here();
     let style = manner.style(Detail::Normal);
     let (text, chapter) = match topic {
         None => (list(&style), None),
         Some(topic) => {
             let chapter = names::chapter(topic)?;
-            (whole(chapter, &style, way.has_links()), Some(chapter))
+            match only_questions {
+                true => (all_asked(chapter, manner)?, None),
+                false => {
+                    (whole(chapter, &style, way.has_links()), Some(chapter))
+                }
+            }
         }
     };
     let exit = match way.send(&text) {
@@ -60,6 +71,18 @@ fn whole(chapter: &Chapter, style: &Style, links: bool) -> String {
     lines.push(String::new());
     lines.extend(afterwards(chapter, style));
     lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// The questions of the chapter with their answers, and what to do after it.
+fn all_asked(chapter: &Chapter, manner: Manner) -> Result<String, Problem> {
+    let topic = chapter.topic;
+    let mut told = questions::told(&Deck::whole()?, topic, manner);
+    let next =
+        ["quiz", "interview"].map(|word| format!("rmq-lab {word} {topic}"));
+    for line in to_type(&next, &manner.style(Detail::Normal)) {
+        let _ = writeln!(told, "{line}");
+    }
+    Ok(told)
 }
 
 fn topic_of(chapter: &Chapter) -> Option<&'static Topic> {

@@ -65,6 +65,26 @@ fn chapters() -> Vec<Trial> {
             .looks_like(coloured)
             .named("a_chapter_is_coloured_where_that_is_asked_for"),
     ];
+    trials.push(
+        Asked::to("read --questions")
+            .exits(64)
+            .says_nothing()
+            .says_on_stderr("<TOPIC>")
+            .named("questions_of_no_topic_are_refused"),
+    );
+    trials.extend(CHAPTERS.iter().flat_map(|chapter| {
+        [("en", " Deeper  "), ("zh", " 追问    ")].map(|(lang, deeper)| {
+            let topic = chapter.topic;
+            Asked::to(&format!("read {topic} --questions --lang {lang}"))
+                .says(" 1/")
+                .and(&format!("\n{deeper}"))
+                .and("rmq-lab demo ")
+                .and(&format!("  rmq-lab quiz {topic}\n"))
+                .looks_like(on_eighty_columns)
+                .looks_like(plain)
+                .named(&format!("read::{topic}::questions::{lang}"))
+        })
+    }));
     trials.extend(CHAPTERS.iter().flat_map(|chapter| {
         ["en", "zh"].map(|lang| {
             let topic = chapter.topic;

@@ -32,7 +32,7 @@ fn without_a_terminal() -> Vec<Trial> {
         let command = words.split(' ').next().unwrap_or_default();
         refused(words)
             .says_on_stderr(&format!("error: {command} needs a terminal: "))
-            .and("\n  help: without one: rmq-lab read TOPIC")
+            .and("\n  help: without one: rmq-lab read TOPIC --questions\n")
     };
     let some = state(&sample());
     let mut spoken = sample();
