@@ -5,7 +5,11 @@ mod paper;
 mod questions;
 mod table;
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    time::Duration,
+};
 
 use super::{Manner, names, pager, study::deck::Deck, tidy};
 use crate::{
@@ -20,6 +24,7 @@ use crate::{
     text,
     text::{Lang, Text},
 };
+use pager::{Seen, Sent};
 use paper::Paper;
 
 /// How reading ended.
@@ -27,7 +32,7 @@ use paper::Paper;
 pub struct Ended {
     /// The exit code.
     pub exit: Exit,
-    /// The chapter that was shown to its end, for whoever keeps progress.
+    /// The chapter that was read, for whoever keeps progress.
     pub chapter: Option<&'static Chapter>,
 }
 
@@ -56,12 +61,47 @@ pub fn read(
             }
         }
     };
-    let exit = match way.send(&text) {
-        Ok(exit) => exit,
-        Err(error) => tidy::not_written(&error)?,
+    let Sent { exit, seen } = match way.send(&text) {
+        Ok(sent) => sent,
+        Err(error) => {
+            let exit = tidy::not_written(&error)?;
+            return Ok(Ended { exit, chapter: None });
+        }
     };
-    let chapter = chapter.filter(|_| exit == Exit::Proven);
-    Ok(Ended { exit, chapter })
+    let Some(chapter) = chapter.filter(|_| exit == Exit::Proven) else {
+        return Ok(Ended { exit, chapter: None });
+    };
+    let is_read = is_read(seen, chapter.minutes(manner.lang));
+    if let (false, Seen::Paged(open)) = (is_read, seen) {
+        // Where stderr is closed nobody listens.
+        let told = not_read(open);
+        let _ = writeln!(io::stderr(), " {}", told.say(manner.lang));
+    }
+    Ok(Ended { exit, chapter: is_read.then_some(chapter) })
+}
+
+/// Of each minute that a chapter takes, how long its pager is open at least
+/// where somebody reads it: a quarter. Many read faster than is reckoned, and
+/// leave out what they know; who is done sooner has looked, and not read.
+const OF_A_MINUTE: Duration = Duration::from_secs(15);
+
+/// Whether a chapter of so many minutes counts as read. How long a person
+/// looks at what was put on the terminal as it is, nobody can know.
+fn is_read(seen: Seen, minutes: usize) -> bool {
+    let minutes = u32::try_from(minutes).unwrap_or(u32::MAX);
+    match seen {
+        Seen::Elsewhere => false,
+        Seen::Shown => true,
+        Seen::Paged(open) => open >= OF_A_MINUTE.saturating_mul(minutes),
+    }
+}
+
+fn not_read(open: Duration) -> Text {
+    text! {
+        en: "closed after {seconds} s: not marked as read",
+        zh: "{seconds} 秒后关闭：未标记为已读",
+        seconds = open.as_secs()
+    }
 }
 
 /// The chapter, and what to do after it.
@@ -181,6 +221,26 @@ mod tests {
     fn style(lang: Lang) -> Style {
         let (color, width) = (false, 80);
         Style { lang, color, width, detail: Detail::Normal, interactive: false }
+    }
+
+    #[test]
+    fn a_chapter_is_read_when_its_pager_was_open_long_enough() {
+        let paged = |seconds| Seen::Paged(Duration::from_secs(seconds));
+        // A quarter of twelve minutes is three.
+        assert!(is_read(paged(180), 12));
+        assert!(!is_read(paged(179), 12));
+        assert!(!is_read(paged(0), 1));
+        assert!(is_read(paged(15), 1));
+        assert!(is_read(Seen::Shown, 12));
+        assert!(!is_read(Seen::Elsewhere, 12));
+        assert!(!is_read(paged(3_600), usize::MAX), "and nothing overflows");
+    }
+
+    #[test]
+    fn who_closes_a_chapter_at_once_is_told_in_both_languages() {
+        let told = not_read(Duration::from_millis(4_900));
+        assert_eq!(told.en, "closed after 4 s: not marked as read");
+        assert_eq!(told.zh, "4 秒后关闭：未标记为已读");
     }
 
     #[test]
