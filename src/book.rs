@@ -26,5 +26,5 @@ pub use chapter::{CHAPTERS, Chapter};
 pub use moment::Moment;
 pub use next::{Step, next_step};
 pub use outline::{Outline, TopicOutline};
-pub use progress::Progress;
+pub use progress::{Progress, Standing};
 pub use store::Store;

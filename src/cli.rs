@@ -132,6 +132,9 @@ pub enum Command {
     Read {
         /// Its topic.
         topic: Option<String>,
+        /// Its questions instead: answers, follow-ups, and what is wrong.
+        #[arg(long, requires = "topic")]
+        questions: bool,
     },
     /// A hint for what a scenario asks you to predict.
     #[command(override_usage = "rmq-lab hint [OPTIONS] TOPIC/SCENARIO")]

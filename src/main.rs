@@ -58,7 +58,9 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
                 Then::Type(words) => go_on(&words, manner).await,
             };
         }
-        Some(Command::List { json }) => cli::list::list(json, manner, &mut out),
+        Some(Command::List { json }) => {
+            cli::list::list(json, manner, &mut out)?
+        }
         Some(Command::Demo(demo)) => {
             drop(out);
             return cli::demo::demo(demo, manner).await;
@@ -96,9 +98,10 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
             drop(out);
             return cli::replay::replay(replay, manner).await;
         }
-        Some(Command::Read { topic }) => {
+        Some(Command::Read { topic, questions }) => {
             drop(out);
-            let ended = cli::read::read(topic.as_deref(), manner)?;
+            let topic = topic.as_deref();
+            let ended = cli::read::read(topic, questions, manner)?;
             if let Some(chapter) = ended.chapter {
                 cli::progress::note_read(chapter.topic, manner);
             }

@@ -70,4 +70,46 @@ impl Chapter {
             Lang::Zh => self.zh,
         }
     }
+
+    /// How many minutes its text takes to read.
+    pub fn minutes(&self, lang: Lang) -> usize {
+        minutes(self.text(lang), lang)
+    }
+}
+
+/// How long a text takes to read: 200 English words a minute, or 400 Chinese
+/// characters. Code is looked at rather than read.
+fn minutes(text: &str, lang: Lang) -> usize {
+    let mut code = false;
+    let prose = text.lines().filter(|line| {
+        let fence = line.starts_with("```");
+        code ^= fence;
+        !code && !fence
+    });
+    let count: usize = match lang {
+        Lang::En => prose.map(|line| line.split_whitespace().count()).sum(),
+        Lang::Zh => prose
+            .flat_map(str::chars)
+            .filter(|c| ('\u{4e00}'..='\u{9fff}').contains(c))
+            .count(),
+    };
+    let a_minute = match lang {
+        Lang::En => 200,
+        Lang::Zh => 400,
+    };
+    count.div_ceil(a_minute).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_takes_no_time_to_read() {
+        let words = "word ".repeat(400);
+        assert_eq!(minutes(&words, Lang::En), 2);
+        let code = format!("```text\n{words}\n```\n");
+        assert_eq!(minutes(&code, Lang::En), 1);
+        assert_eq!(minutes(&"字".repeat(401), Lang::Zh), 2);
+    }
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use rand::Rng;
+use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{Progress, questions::Level};
 
@@ -65,6 +65,45 @@ pub fn order(
         .collect();
     keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
     keyed.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// All candidates in the order that a seed alone fixes: what was answered
+/// before would make it another one each time.
+pub fn drawn(candidates: Vec<Candidate>, seed: u64) -> Vec<Candidate> {
+    let mut dice = StdRng::seed_from_u64(seed);
+    order(candidates, &Progress::default(), &mut dice)
+}
+
+/// So many seeds are tried for one that suits.
+const SEEDS: usize = 64;
+
+/// So many questions come up in the first ten minutes, follow-ups included.
+const FIRST: usize = 8;
+
+/// Small enough to be typed.
+const LAST_SEED: u64 = 9_999;
+
+/// A seed whose first questions are those that were never asked or badly
+/// answered, as far as chance brings one. The draw itself knows nothing of
+/// what was answered: whoever repeats it is asked the same.
+pub fn suitable_seed(
+    candidates: &[Candidate],
+    progress: &Progress,
+    dice: &mut impl Rng,
+) -> u64 {
+    let blank = Progress::default();
+    let need = |candidate: &Candidate| {
+        weight(candidate, progress) / weight(candidate, &blank)
+    };
+    let suits = |seed: u64| -> f64 {
+        let first = drawn(candidates.to_vec(), seed).into_iter().take(FIRST);
+        first.map(|candidate| need(&candidate)).sum()
+    };
+    let tried = (0..SEEDS).map(|_| dice.random_range(1..=LAST_SEED));
+    tried
+        .map(|seed| (suits(seed), seed))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or(1, |(_, seed)| seed)
 }
 
 /// What the interviewer does next.
@@ -250,8 +289,6 @@ impl Sheet {
 
 #[cfg(test)]
 mod tests {
-    use rand::{SeedableRng, rngs::StdRng};
-
     use super::*;
     use crate::book::Moment;
 
@@ -343,13 +380,39 @@ mod tests {
     fn the_same_seed_asks_the_same_and_another_asks_otherwise() {
         let all: Vec<_> =
             (0..20).map(|n| candidate(&format!("q{n}"), "t", 0)).collect();
-        let drawn = |seed| {
-            let mut dice = StdRng::seed_from_u64(seed);
-            order(all.clone(), &Progress::default(), &mut dice)
-        };
+        let drawn = |seed| drawn(all.clone(), seed);
         assert_eq!(drawn(1), drawn(1));
         assert_ne!(drawn(1), drawn(2));
         assert_eq!(drawn(3).len(), 20);
+    }
+
+    #[test]
+    fn a_seed_is_found_that_brings_what_was_answered_badly() {
+        let all: Vec<_> =
+            (0..40).map(|n| candidate(&format!("q{n}"), "t", 0)).collect();
+        let mut progress = Progress::default();
+        for (nth, one) in all.iter().enumerate() {
+            let points = if nth < 20 { 0 } else { 2 };
+            progress.note_spoken(&one.id, points, NOW);
+        }
+        let is_bad = |one: &&Candidate| progress.interview[&one.id].points == 0;
+        for throw in 0..20 {
+            let mut dice = StdRng::seed_from_u64(throw);
+            let seed = suitable_seed(&all, &progress, &mut dice);
+            assert!((1..=LAST_SEED).contains(&seed));
+            let asked = drawn(all.clone(), seed);
+            // By chance alone there would be four.
+            let bad = asked.iter().take(FIRST).filter(is_bad).count();
+            assert!(bad > 4, "{bad} of {FIRST} by --seed {seed}");
+        }
+        let seed = |throw| {
+            let mut dice = StdRng::seed_from_u64(throw);
+            suitable_seed(&all, &Progress::default(), &mut dice)
+        };
+        assert_ne!(seed(1), seed(2), "another one each time");
+        let mut dice = StdRng::seed_from_u64(1);
+        let nothing = suitable_seed(&[], &progress, &mut dice);
+        assert!((1..=LAST_SEED).contains(&nothing));
     }
 
     #[test]

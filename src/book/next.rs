@@ -1,7 +1,10 @@
 //! The one next thing to do. Pure.
 
-use super::{Moment, Outline, Progress, TopicOutline};
-use crate::{text, text::Text};
+use super::{Chapter, Moment, Outline, Progress, TopicOutline};
+use crate::{
+    text,
+    text::{Lang, Text},
+};
 
 /// What a reader should do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,9 +97,7 @@ impl Step {
                 en: "{cards} cards are due", zh: "有 {cards} 张卡片到期",
                 cards = cards
             },
-            Self::Read { .. } => text! {
-                en: "the chapter, ten minutes", zh: "读这一章，十分钟"
-            },
+            Self::Read { topic } => reading(topic),
             Self::Demo { done, of, .. } => text! {
                 en: "{done} of {of} done here", zh: "本章 {of} 个已做 {done} 个",
                 done = done, of = of
@@ -111,10 +112,19 @@ impl Step {
     }
 }
 
+/// A chapter takes as long in one language as it does in that one.
+fn reading(topic: &str) -> Text {
+    let Some(chapter) = Chapter::about(topic) else {
+        return text! { en: "the chapter", zh: "读这一章" };
+    };
+    let (en, zh) = (chapter.minutes(Lang::En), chapter.minutes(Lang::Zh));
+    Text::made(format!("the chapter, {en} min"), format!("读这一章，{zh} 分钟"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::book::{outline::sample::outline, schedule::Grade};
+    use crate::book::{CHAPTERS, outline::sample::outline, schedule::Grade};
 
     const NOW: Moment = Moment(1_764_150_000);
 
@@ -178,6 +188,19 @@ mod tests {
         progress.note_run("first/s2", "refuted", NOW);
         let step = next_step(&progress, &outline, NOW);
         assert!(matches!(step, Step::Quiz { .. }), "{step:?}");
+    }
+
+    #[test]
+    fn a_chapter_is_promised_the_minutes_that_it_takes() {
+        let why = |topic: &str| Step::Read { topic: topic.to_owned() }.why();
+        for chapter in CHAPTERS {
+            let [en, zh] =
+                [Lang::En, Lang::Zh].map(|lang| chapter.minutes(lang));
+            let told = why(chapter.topic);
+            assert_eq!(told.en, format!("the chapter, {en} min"));
+            assert_eq!(told.zh, format!("读这一章，{zh} 分钟"));
+        }
+        assert_eq!(why("first").en, "the chapter");
     }
 
     #[test]

@@ -90,6 +90,36 @@ pub struct Spoken {
     pub more: Map<String, Value>,
 }
 
+/// How far a reader has come in a topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether its chapter was read.
+    pub read: bool,
+    /// Its scenarios that were seen to show what they claim.
+    pub done: usize,
+    /// All of them.
+    pub scenarios: usize,
+    /// Its cards that were ever answered.
+    pub answered: usize,
+    /// Of these, how many are due.
+    pub due: usize,
+    /// All of them.
+    pub cards: usize,
+    /// Its questions that were answered in an interview.
+    pub spoken: usize,
+    /// The points for these, of the last time each.
+    pub points: u32,
+    /// All of them.
+    pub questions: usize,
+}
+
+impl Standing {
+    /// Whether there is anything to tell.
+    pub const fn has_begun(&self) -> bool {
+        self.read || self.done + self.answered + self.spoken > 0
+    }
+}
+
 /// How much was forgotten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
@@ -180,6 +210,29 @@ impl Progress {
     /// How many of a topic's scenarios are done.
     pub fn done_in(&self, topic: &TopicOutline) -> usize {
         topic.scenarios.iter().filter(|target| self.is_done(target)).count()
+    }
+
+    /// How far the reader has come in a topic.
+    pub fn standing(&self, topic: &TopicOutline, now: Moment) -> Standing {
+        let cards = topic.cards();
+        let answered: Vec<&Card> =
+            cards.iter().filter_map(|card| self.cards.get(*card)).collect();
+        let spoken: Vec<&Spoken> = topic
+            .questions
+            .iter()
+            .filter_map(|question| self.interview.get(question))
+            .collect();
+        Standing {
+            read: self.read.contains_key(&topic.id),
+            done: self.done_in(topic),
+            scenarios: topic.scenarios.len(),
+            answered: answered.len(),
+            due: answered.iter().filter(|card| card.is_due(now)).count(),
+            cards: cards.len(),
+            spoken: spoken.len(),
+            points: spoken.iter().map(|one| u32::from(one.points)).sum(),
+            questions: topic.questions.len(),
+        }
     }
 
     /// How many cards of a topic, or of all, are due.
@@ -314,6 +367,43 @@ mod tests {
         progress.note_spoken("q1", 0, NOW);
         assert_eq!(progress.due(&outline, None, NOW), 1);
         assert_eq!(progress.interview["q1"].times, 2);
+    }
+
+    #[test]
+    fn a_topic_stands_where_it_was_read_run_answered_and_spoken_about() {
+        let (mut progress, outline) = (Progress::default(), outline());
+        let (first, second) = (&outline.topics[0], &outline.topics[1]);
+        let none = progress.standing(first, NOW);
+        let of = Standing {
+            scenarios: 2,
+            cards: 5,
+            questions: 3,
+            ..Standing::default()
+        };
+        assert_eq!(none, of);
+        assert!(!none.has_begun());
+        progress.note_read("first", NOW);
+        progress.note_run("first/s1", "proven", NOW);
+        progress.note_run("first/s2", "refuted", NOW);
+        progress.grade("q1", Grade::Good, NOW);
+        progress.grade("first/s1", Grade::Again, NOW);
+        progress.note_spoken("q2", 2, NOW);
+        progress.note_spoken("q3", 1, NOW);
+        let later = NOW.plus_days(1);
+        let standing = progress.standing(first, later);
+        let expected = Standing {
+            read: true,
+            done: 1,
+            answered: 2,
+            due: 1,
+            spoken: 2,
+            points: 3,
+            ..of
+        };
+        assert_eq!(standing, expected);
+        assert!(!progress.standing(second, later).has_begun());
+        progress.note_spoken("q4", 0, NOW);
+        assert!(progress.standing(second, later).has_begun());
     }
 
     #[test]

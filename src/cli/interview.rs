@@ -8,21 +8,20 @@ use std::{
 };
 
 use clap::Args;
-use rand::{SeedableRng, rngs::StdRng};
 
 use super::{
     Manner, names, progress,
     study::{
         self, ANSWERS_ARE_KEPT, Left, Stop,
+        answer::level,
         deck::Deck,
         desk::{Answer, Choice, Desk},
     },
 };
 use crate::{
     book::{
-        Moment, Progress, Store,
-        interview::{Candidate, Course, Move, order},
-        questions::Level,
+        Moment, Store,
+        interview::{Candidate, Course, Move, drawn, suitable_seed},
     },
     narrate::Ink,
     problem::{Exit, Problem},
@@ -43,7 +42,8 @@ pub struct Interview {
     )]
     pub minutes: u64,
     /// The seed that draws the questions, the same for every reader; by
-    /// default drawn by what was answered before, another way each time.
+    /// default another one each time that suits what was answered before, and
+    /// is told.
     #[arg(long, value_name = "S", value_parser = super::typed::seed)]
     pub seed: Option<u64>,
 }
@@ -66,18 +66,19 @@ pub async fn interview(
     let topics = asked.topics.iter().map(|typed| names::chapter(typed));
     let topics = topics.map(|found| found.map(|chapter| chapter.topic));
     let topics = topics.collect::<Result<Vec<_>, _>>()?;
-    study::needs_a_terminal(
-        "interview",
-        text! {
-            en: "without one: rmq-lab read TOPIC, rmq-lab show TOPIC/SCENARIO",
-            zh: "没有终端时可用：rmq-lab read TOPIC、rmq-lab show TOPIC/SCENARIO"
-        },
-    )?;
+    study::needs_a_terminal("interview", study::TO_BE_READ)?;
     let deck = Deck::whole()?;
     let known = progress::load(manner)?;
     let store = progress::store();
-    let seed = asked.seed;
-    let drawn = drawn(deck.candidates(&topics), &known, seed);
+    let candidates = deck.candidates(&topics);
+    let (seed, draw) = match asked.seed {
+        Some(seed) => (seed, Draw::AskedFor(seed)),
+        None => {
+            let seed = suitable_seed(&candidates, &known, &mut rand::rng());
+            (seed, Draw::Again(again(&topics, seed)))
+        }
+    };
+    let order = drawn(candidates, seed);
     let limit = Duration::from_secs(asked.minutes * 60);
     let left = study::at_desk(manner, ANSWERS_ARE_KEPT, move |desk| {
         let began = Instant::now();
@@ -87,7 +88,7 @@ pub async fn interview(
             now: &Moment::now,
             elapsed: &move || began.elapsed(),
         };
-        room.hold(desk, Course::new(drawn, limit), seed)
+        room.hold(desk, Course::new(order, limit), &draw)
     });
     match left.await? {
         Left::Done(()) => Ok(Exit::Proven),
@@ -95,21 +96,18 @@ pub async fn interview(
     }
 }
 
-/// The questions in the order of asking. A seed alone fixes it: what was
-/// answered before would make it another one each time.
-fn drawn(
-    candidates: Vec<Candidate>,
-    known: &Progress,
-    seed: Option<u64>,
-) -> Vec<Candidate> {
-    match seed {
-        Some(seed) => order(
-            candidates,
-            &Progress::default(),
-            &mut StdRng::seed_from_u64(seed),
-        ),
-        None => order(candidates, known, &mut rand::rng()),
-    }
+/// What drew the questions.
+enum Draw {
+    /// The seed that was asked for.
+    AskedFor(u64),
+    /// One of our own: this asks the same again.
+    Again(String),
+}
+
+/// What asks the same questions again.
+fn again(topics: &[&str], seed: u64) -> String {
+    let topics: String = topics.iter().map(|t| format!(" {t}")).collect();
+    format!("rmq-lab interview{topics} --seed {seed}")
 }
 
 /// What an interview needs.
@@ -125,7 +123,7 @@ impl Room<'_> {
         &self,
         desk: &mut Desk<'_>,
         mut course: Course,
-        seed: Option<u64>,
+        draw: &Draw,
     ) -> Result<(), Stop> {
         let minutes = course.minutes_left(Duration::ZERO);
         desk.say(
@@ -137,15 +135,19 @@ impl Room<'_> {
                 minutes = minutes
             },
         )?;
-        if let Some(seed) = seed {
-            desk.say(
+        match draw {
+            Draw::AskedFor(seed) => desk.say(
                 Ink::Plain,
                 &text! {
                     en: "The questions are those of --seed {seed}.",
                     zh: "题目由 --seed {seed} 抽定。",
                     seed = seed
                 },
-            )?;
+            )?,
+            Draw::Again(command) => {
+                let label = text! { en: "Again", zh: "再来" };
+                desk.commands(&label, std::slice::from_ref(command))?;
+            }
         }
         let why = loop {
             let next = course.next((self.elapsed)());
@@ -265,14 +267,6 @@ impl Room<'_> {
 fn minutes_left(minutes: u64) -> Text {
     text! {
         en: "{minutes} min left", zh: "还剩 {minutes} 分钟", minutes = minutes
-    }
-}
-
-const fn level(level: Level) -> Text {
-    match level {
-        Level::Basic => Text::fixed("basic", "基础"),
-        Level::Deep => Text::fixed("deep", "深入"),
-        Level::Expert => Text::fixed("expert", "专家"),
     }
 }
 

@@ -6,15 +6,21 @@ use serde_json::json;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{Manner, progress};
+use super::{
+    Manner,
+    orientation::{how_far, next},
+    progress,
+    study::deck::Deck,
+};
 use crate::{
-    book::{Progress, progress::Run},
+    book::{Moment, Outline, Progress, Standing, next_step, progress::Run},
     demos::TOPICS,
     lab::{
         Scenario, Topic,
         catalogue::{Entry, entries},
     },
     narrate::{Detail, wrapped},
+    problem::Problem,
     text,
     text::Text,
 };
@@ -22,30 +28,55 @@ use crate::{
 /// Lists topics and scenarios, for a person or as JSON lines.
 ///
 /// # Errors
-/// When stdout is closed.
-pub fn list(json: bool, manner: Manner, out: &mut dyn Write) -> io::Result<()> {
+/// A [`Problem`] of the book; within, that stdout is closed.
+pub fn list(
+    json: bool,
+    manner: Manner,
+    out: &mut dyn Write,
+) -> Result<io::Result<()>, Problem> {
+    let outline = Deck::whole()?.outline;
     let known = progress::look(manner);
-    if json {
-        for entry in entries(TOPICS) {
-            writeln!(out, "{}", as_json(entry, &known))?;
-        }
-        return Ok(());
+    Ok(match json {
+        true => as_lines(&known, &outline, out),
+        false => told(&known, &outline, manner, out),
+    })
+}
+
+fn as_lines(
+    known: &Progress,
+    outline: &Outline,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let now = Moment::now();
+    for entry in entries(TOPICS) {
+        let topic = outline.topic(entry.topic.id);
+        let standing = topic.map(|topic| known.standing(topic, now));
+        let standing = standing.unwrap_or_default();
+        writeln!(out, "{}", as_json(entry, known, &standing))?;
     }
+    Ok(())
+}
+
+fn told(
+    known: &Progress,
+    outline: &Outline,
+    manner: Manner,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let now = Moment::now();
     let style = manner.style(Detail::Normal);
     for line in wrapped(HEAD.say(manner.lang), style.width, " ") {
         writeln!(out, "{line}")?;
     }
     for topic in TOPICS {
-        let done = |s: &&&Scenario| known.is_done(&target(topic, s));
-        let (done, of) = (
-            topic.scenarios.iter().filter(done).count(),
-            topic.scenarios.len(),
-        );
-        let count = text! {
-            en: "{done} of {of} done", zh: "{of} 个已做 {done} 个",
-            done = done, of = of
-        };
-        writeln!(out, "\n {}  {}", topic.id, count.say(manner.lang))?;
+        let standing = outline.topic(topic.id);
+        let standing = standing.map(|topic| known.standing(topic, now));
+        let how_far = how_far(&standing.unwrap_or_default());
+        let head = format!("{:<14}{}", topic.id, how_far.say(manner.lang));
+        writeln!(out)?;
+        for line in wrapped(&head, style.width, " ") {
+            writeln!(out, "{line}")?;
+        }
         for line in wrapped(topic.title.say(manner.lang), style.width, "   ") {
             writeln!(out, "{line}")?;
         }
@@ -78,8 +109,11 @@ pub fn list(json: bool, manner: Manner, out: &mut dyn Write) -> io::Result<()> {
         }
         writeln!(out)?;
     }
-    let example = TOPICS.first().map_or("", |topic| topic.id);
-    writeln!(out, " rmq-lab demo {example}")
+    let step = next_step(known, outline, now);
+    for line in wrapped(next(&step).say(manner.lang), style.width, " ") {
+        writeln!(out, "{line}")?;
+    }
+    writeln!(out, "   {}", step.command())
 }
 
 const HEAD: Text = text! {
@@ -106,7 +140,12 @@ fn mark(run: &Run, manner: Manner) -> String {
     format!("  {}", mark.say(manner.lang))
 }
 
-fn as_json(entry: Entry, known: &Progress) -> serde_json::Value {
+/// What is known of its topic stands in each line of it.
+fn as_json(
+    entry: Entry,
+    known: &Progress,
+    standing: &Standing,
+) -> serde_json::Value {
     let scenario = entry.scenario;
     let run = known.run.get(&entry.target());
     let mechanisms: Vec<_> =
@@ -122,6 +161,17 @@ fn as_json(entry: Entry, known: &Progress) -> serde_json::Value {
         "seconds": scenario.needs.seconds,
         "done": run.is_some_and(Run::is_done),
         "verdict": run.map(|run| &run.verdict),
+        "read": standing.read,
+        "cards": {
+            "answered": standing.answered,
+            "due": standing.due,
+            "of": standing.cards,
+        },
+        "interview": {
+            "spoken": standing.spoken,
+            "points": standing.points,
+            "of": standing.questions,
+        },
         "tried_on": scenario.tried.iter().map(|(major, minor)| format!("{major}.{minor}")).collect::<Vec<_>>(),
     })
 }

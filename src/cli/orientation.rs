@@ -13,7 +13,10 @@ use super::{
     tidy,
 };
 use crate::{
-    book::{Chapter, Moment, Outline, Progress, Step, TopicOutline, next_step},
+    book::{
+        Chapter, Moment, Outline, Progress, Standing, Step, TopicOutline,
+        next_step,
+    },
     demos::TOPICS,
     narrate::{Detail, wrapped},
     problem::{Exit, Problem},
@@ -47,9 +50,7 @@ pub async fn alone(manner: Manner) -> Result<Then, Problem> {
     }
     let goes_on = study::at_desk(manner, STOPPED, |desk| {
         let go_on = text! { en: "go on with it", zh: "就做这一步" };
-        let same = text! { en: "the same", zh: "同上" };
-        let choices = [Choice::enter(go_on), Choice::key('g', same)];
-        Ok(desk.ask(&choices)? != Answer::Quit)
+        Ok(desk.ask(&[Choice::enter(go_on)])? != Answer::Quit)
     });
     Ok(match goes_on.await? {
         Left::Done(true) => {
@@ -95,35 +96,33 @@ pub fn orientation(
 
 /// What a topic is about, or, once it has begun, how far it has come.
 fn line(known: &Progress, topic: &TopicOutline) -> Text {
-    let (id, of) = (&topic.id, topic.scenarios.len());
-    let (done, now) = (known.done_in(topic), Moment::now());
-    let read = known.read.contains_key(id);
-    let answered = topic
-        .cards()
-        .iter()
-        .filter(|id| known.cards.contains_key(**id))
-        .count();
-    if !read && done + answered == 0 {
-        let title = title(id);
-        return Text::made(
-            format!("{id:<14}{}", title.en),
-            format!("{id:<14}{}", title.zh),
-        );
-    }
-    let (en, zh) = match read {
+    let id = &topic.id;
+    let standing = known.standing(topic, Moment::now());
+    let told = match standing.has_begun() {
+        true => how_far(&standing),
+        false => title(id),
+    };
+    Text::made(format!("{id:<14}{}", told.en), format!("{id:<14}{}", told.zh))
+}
+
+/// How far a reader has come in a topic, on one line.
+pub(super) fn how_far(standing: &Standing) -> Text {
+    let Standing { done, scenarios, answered, cards, .. } = standing;
+    let (en, zh) = match standing.read {
         true => ("read", "已读"),
         false => ("not read", "未读"),
     };
-    let cards = topic.cards().len();
     let mut told = Text::made(
-        format!(
-            "{id:<14}{en}; {done} of {of} run, {answered} of {cards} cards"
-        ),
-        format!("{id:<14}{zh}；场景 {done}/{of}，卡片 {answered}/{cards}"),
+        format!("{en}; {done} of {scenarios} run, {answered} of {cards} cards"),
+        format!("{zh}；场景 {done}/{scenarios}，卡片 {answered}/{cards}"),
     );
-    let due = topic.cards().into_iter().filter_map(|id| known.cards.get(id));
-    let due = due.filter(|card| card.is_due(now)).count();
-    if due > 0 {
+    let Standing { spoken, questions, due, .. } = standing;
+    if *spoken > 0 {
+        let en = format!(", {spoken} of {questions} spoken");
+        told.en.to_mut().push_str(&en);
+        told.zh.to_mut().push_str(&format!("，面试 {spoken}/{questions}"));
+    }
+    if *due > 0 {
         told.en.to_mut().push_str(&format!(", {due} due"));
         told.zh.to_mut().push_str(&format!("，到期 {due}"));
     }
@@ -143,7 +142,8 @@ fn title(topic: &str) -> Text {
     Text::made(heading(Lang::En), heading(Lang::Zh))
 }
 
-fn next(step: &Step) -> Text {
+/// That there is a next step, and why just that.
+pub(super) fn next(step: &Step) -> Text {
     let why = step.why();
     Text::made(format!("Next ({}):", why.en), format!("下一步（{}）：", why.zh))
 }
@@ -192,6 +192,37 @@ mod tests {
             let words = std::iter::once("rmq-lab").chain(step.words());
             assert!(Cli::try_parse_from(words).is_ok(), "{step:?}");
         }
+    }
+
+    #[test]
+    fn how_far_a_topic_is_fits_on_one_line() {
+        use unicode_width::UnicodeWidthStr;
+        let most = Standing {
+            read: false,
+            done: 99,
+            scenarios: 99,
+            answered: 99,
+            due: 99,
+            cards: 99,
+            spoken: 99,
+            points: 198,
+            questions: 99,
+        };
+        let told = how_far(&most);
+        assert_eq!(
+            told.en,
+            "not read; 99 of 99 run, 99 of 99 cards, 99 of 99 spoken, 99 due"
+        );
+        assert_eq!(
+            told.zh,
+            "未读；场景 99/99，卡片 99/99，面试 99/99，到期 99"
+        );
+        for line in [&told.en, &told.zh] {
+            // Behind a margin of one, and the topic's name.
+            assert!(1 + 14 + line.width_cjk() < 80, "{line}");
+        }
+        let told = how_far(&Standing { spoken: 0, due: 0, ..most });
+        assert_eq!(told.en, "not read; 99 of 99 run, 99 of 99 cards");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::{
     io::{self, IsTerminal, Write},
     os::unix::process::ExitStatusExt,
     process::{Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
 };
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,6 +29,26 @@ pub enum Way {
     Terminal,
     /// Through this command.
     Pager(String),
+}
+
+/// How a text arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// How to end.
+    pub exit: Exit,
+    /// How it was seen.
+    pub seen: Seen,
+}
+
+/// How a text was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Not by a person at this terminal, as far as is known.
+    Elsewhere,
+    /// As it is, on the terminal.
+    Shown,
+    /// In a pager, which was open so long.
+    Paged(Duration),
 }
 
 impl Way {
@@ -63,18 +84,21 @@ impl Way {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn send(&self, text: &str) -> io::Result<Exit> {
+    pub fn send(&self, text: &str) -> io::Result<Sent> {
         if let Self::Pager(pager) = self {
-            match through(pager, text) {
+            let began = Instant::now();
+            let ended = through(pager, text);
+            let seen = Seen::Paged(began.elapsed());
+            match ended {
                 Ok(status) if status.signal() == Some(INTERRUPT) => {
-                    return Ok(Exit::Interrupted);
+                    return Ok(Sent { exit: Exit::Interrupted, seen });
                 }
                 Ok(status)
                     if !status
                         .code()
                         .is_some_and(|code| NOT_FOUND.contains(&code)) =>
                 {
-                    return Ok(Exit::Proven);
+                    return Ok(Sent { exit: Exit::Proven, seen });
                 }
                 // Not found, or no shell either.
                 _ => {}
@@ -82,7 +106,11 @@ impl Way {
         }
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush())?;
-        Ok(Exit::Proven)
+        let seen = match self {
+            Self::Pipe => Seen::Elsewhere,
+            Self::Terminal | Self::Pager(_) => Seen::Shown,
+        };
+        Ok(Sent { exit: Exit::Proven, seen })
     }
 }
 

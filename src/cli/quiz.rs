@@ -16,6 +16,7 @@ use super::{
 use crate::{
     book::{
         Moment, Progress, Store,
+        questions::Dig,
         schedule::{self, Grade},
         selection::{Chosen, Session, Turn, choose},
     },
@@ -52,13 +53,7 @@ fn cards(typed: &str) -> Result<usize, String> {
 pub async fn quiz(asked: Quiz, manner: Manner) -> Result<Exit, Problem> {
     let topic = asked.topic.as_deref().map(names::chapter).transpose()?;
     let topic = topic.map(|chapter| chapter.topic);
-    study::needs_a_terminal(
-        "quiz",
-        text! {
-            en: "without one: rmq-lab read TOPIC, rmq-lab show TOPIC/SCENARIO",
-            zh: "没有终端时可用：rmq-lab read TOPIC、rmq-lab show TOPIC/SCENARIO"
-        },
-    )?;
+    study::needs_a_terminal("quiz", study::TO_BE_READ)?;
     let deck = Deck::whole()?;
     let known = progress::load(manner)?;
     let store = progress::store();
@@ -152,7 +147,8 @@ impl Asking<'_> {
                 let known = self.store.load()?.it;
                 let days =
                     schedule::days(known.cards.get(&card.id), (self.now)());
-                let Some(grade) = cards::grade(desk, days)? else {
+                let grade = cards::grade(desk, days, &question.dig)?;
+                let Some(grade) = grade else {
                     return Ok(Went::Quit(None));
                 };
                 self.keep(desk, &card.id, grade)?;
@@ -184,8 +180,12 @@ impl Asking<'_> {
             topic = card.topic
         };
         desk.head(&head, &text! { en: "for practice", zh: "只练习" })?;
+        let mut digs: &[Dig] = &[];
         let answered = match &card.face {
-            Face::Question(question) => cards::question(desk, question)?,
+            Face::Question(question) => {
+                digs = &question.dig;
+                cards::question(desk, question)?
+            }
             Face::Prediction(entry, hints) => {
                 let answered =
                     cards::prediction(desk, *entry, hints)?.is_some();
@@ -195,7 +195,7 @@ impl Asking<'_> {
                 answered
             }
         };
-        match answered && cards::go_on(desk)? {
+        match answered && cards::go_on(desk, digs)? {
             true => Ok(Went::On(None)),
             false => Ok(Went::Quit(None)),
         }

@@ -2,11 +2,16 @@
 
 mod inline;
 mod paper;
+mod questions;
 mod table;
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    time::Duration,
+};
 
-use super::{Manner, names, pager, tidy};
+use super::{Manner, names, pager, study::deck::Deck, tidy};
 use crate::{
     book::{
         CHAPTERS, Chapter,
@@ -19,6 +24,7 @@ use crate::{
     text,
     text::{Lang, Text},
 };
+use pager::{Seen, Sent};
 use paper::Paper;
 
 /// How reading ended.
@@ -26,31 +32,76 @@ use paper::Paper;
 pub struct Ended {
     /// The exit code.
     pub exit: Exit,
-    /// The chapter that was shown to its end, for whoever keeps progress.
+    /// The chapter that was read, for whoever keeps progress.
     pub chapter: Option<&'static Chapter>,
 }
 
-/// Shows the chapter about a topic; without one, which there are.
+/// Shows the chapter about a topic, or only its questions; without a topic,
+/// which chapters there are.
 ///
 /// # Errors
 /// A usage [`Problem`] for a topic without a chapter; what could not be
 /// written.
-pub fn read(topic: Option<&str>, manner: Manner) -> Result<Ended, Problem> {
+pub fn read(
+    topic: Option<&str>,
+    only_questions: bool,
+    manner: Manner,
+) -> Result<Ended, Problem> {
     let way = pager::Way::from_here();
     let style = manner.style(Detail::Normal);
     let (text, chapter) = match topic {
         None => (list(&style), None),
         Some(topic) => {
             let chapter = names::chapter(topic)?;
-            (whole(chapter, &style, way.has_links()), Some(chapter))
+            match only_questions {
+                true => (all_asked(chapter, manner)?, None),
+                false => {
+                    (whole(chapter, &style, way.has_links()), Some(chapter))
+                }
+            }
         }
     };
-    let exit = match way.send(&text) {
-        Ok(exit) => exit,
-        Err(error) => tidy::not_written(&error)?,
+    let Sent { exit, seen } = match way.send(&text) {
+        Ok(sent) => sent,
+        Err(error) => {
+            let exit = tidy::not_written(&error)?;
+            return Ok(Ended { exit, chapter: None });
+        }
     };
-    let chapter = chapter.filter(|_| exit == Exit::Proven);
-    Ok(Ended { exit, chapter })
+    let Some(chapter) = chapter.filter(|_| exit == Exit::Proven) else {
+        return Ok(Ended { exit, chapter: None });
+    };
+    let is_read = is_read(seen, chapter.minutes(manner.lang));
+    if let (false, Seen::Paged(open)) = (is_read, seen) {
+        // Where stderr is closed nobody listens.
+        let told = not_read(open);
+        let _ = writeln!(io::stderr(), " {}", told.say(manner.lang));
+    }
+    Ok(Ended { exit, chapter: is_read.then_some(chapter) })
+}
+
+/// Of each minute that a chapter takes, how long its pager is open at least
+/// where somebody reads it: a quarter. Many read faster than is reckoned, and
+/// leave out what they know; who is done sooner has looked, and not read.
+const OF_A_MINUTE: Duration = Duration::from_secs(15);
+
+/// Whether a chapter of so many minutes counts as read. How long a person
+/// looks at what was put on the terminal as it is, nobody can know.
+fn is_read(seen: Seen, minutes: usize) -> bool {
+    let minutes = u32::try_from(minutes).unwrap_or(u32::MAX);
+    match seen {
+        Seen::Elsewhere => false,
+        Seen::Shown => true,
+        Seen::Paged(open) => open >= OF_A_MINUTE.saturating_mul(minutes),
+    }
+}
+
+fn not_read(open: Duration) -> Text {
+    text! {
+        en: "closed after {seconds} s: not marked as read",
+        zh: "{seconds} 秒后关闭：未标记为已读",
+        seconds = open.as_secs()
+    }
 }
 
 /// The chapter, and what to do after it.
@@ -60,6 +111,18 @@ fn whole(chapter: &Chapter, style: &Style, links: bool) -> String {
     lines.push(String::new());
     lines.extend(afterwards(chapter, style));
     lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// The questions of the chapter with their answers, and what to do after it.
+fn all_asked(chapter: &Chapter, manner: Manner) -> Result<String, Problem> {
+    let topic = chapter.topic;
+    let mut told = questions::told(&Deck::whole()?, topic, manner);
+    let next =
+        ["quiz", "interview"].map(|word| format!("rmq-lab {word} {topic}"));
+    for line in to_type(&next, &manner.style(Detail::Normal)) {
+        let _ = writeln!(told, "{line}");
+    }
+    Ok(told)
 }
 
 fn topic_of(chapter: &Chapter) -> Option<&'static Topic> {
@@ -135,7 +198,7 @@ fn has(chapter: &Chapter, lang: Lang) -> String {
     let told = text! {
         en: "{minutes} min, {scenarios} scenarios, {questions} questions",
         zh: "{minutes} 分钟，{scenarios} 个场景，{questions} 道题",
-        minutes = minutes(chapter.text(lang), lang), scenarios = scenarios,
+        minutes = chapter.minutes(lang), scenarios = scenarios,
         questions = asked(chapter)
     };
     told.say(lang).to_owned()
@@ -151,29 +214,6 @@ fn title(chapter: &Chapter, lang: Lang) -> String {
     titles.take(1).collect()
 }
 
-/// How long a text takes to read: 200 English words a minute, or 400 Chinese
-/// characters. Code is looked at rather than read.
-fn minutes(text: &str, lang: Lang) -> usize {
-    let mut code = false;
-    let prose = text.lines().filter(|line| {
-        let fence = line.starts_with("```");
-        code ^= fence;
-        !code && !fence
-    });
-    let count: usize = match lang {
-        Lang::En => prose.map(|line| line.split_whitespace().count()).sum(),
-        Lang::Zh => prose
-            .flat_map(str::chars)
-            .filter(|c| ('\u{4e00}'..='\u{9fff}').contains(c))
-            .count(),
-    };
-    let a_minute = match lang {
-        Lang::En => 200,
-        Lang::Zh => 400,
-    };
-    count.div_ceil(a_minute).max(1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,12 +224,23 @@ mod tests {
     }
 
     #[test]
-    fn code_takes_no_time_to_read() {
-        let words = "word ".repeat(400);
-        assert_eq!(minutes(&words, Lang::En), 2);
-        let code = format!("```text\n{words}\n```\n");
-        assert_eq!(minutes(&code, Lang::En), 1);
-        assert_eq!(minutes(&"字".repeat(401), Lang::Zh), 2);
+    fn a_chapter_is_read_when_its_pager_was_open_long_enough() {
+        let paged = |seconds| Seen::Paged(Duration::from_secs(seconds));
+        // A quarter of twelve minutes is three.
+        assert!(is_read(paged(180), 12));
+        assert!(!is_read(paged(179), 12));
+        assert!(!is_read(paged(0), 1));
+        assert!(is_read(paged(15), 1));
+        assert!(is_read(Seen::Shown, 12));
+        assert!(!is_read(Seen::Elsewhere, 12));
+        assert!(!is_read(paged(3_600), usize::MAX), "and nothing overflows");
+    }
+
+    #[test]
+    fn who_closes_a_chapter_at_once_is_told_in_both_languages() {
+        let told = not_read(Duration::from_millis(4_900));
+        assert_eq!(told.en, "closed after 4 s: not marked as read");
+        assert_eq!(told.zh, "4 秒后关闭：未标记为已读");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What quiz, interview and reset have in common: the desk at which a person
 //! is asked, the deck of cards, and how a session ends.
 
+pub mod answer;
 pub mod deck;
 pub mod desk;
 pub mod keyboard;
@@ -103,6 +104,12 @@ pub async fn at_desk<T: Send + 'static>(
         }
     }
 }
+
+/// Where no card can be turned, all of them can be read.
+pub const TO_BE_READ: Text = text! {
+    en: "without one: rmq-lab read TOPIC --questions",
+    zh: "没有终端时可用：rmq-lab read TOPIC --questions"
+};
 
 /// Of a session whose every answer was kept at once.
 pub const ANSWERS_ARE_KEPT: Text = text! {

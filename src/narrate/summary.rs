@@ -9,7 +9,7 @@ use crate::{
 use super::{
     Detail,
     ending::{command_line, verdict_ink},
-    layout::{Ink, Page},
+    layout::{Ink, MARGIN, Page},
     words,
 };
 
@@ -240,15 +240,36 @@ fn left_behind(ended: &Event) -> Text {
     }
 }
 
-/// What to do next: look at the code of what was run.
+/// What to do next. Of a topic that was shown as it claims: read why, and see
+/// what was kept of it. Where something failed: look at the code of it.
 fn next(page: &Page, outcomes: &[Outcome]) -> Vec<String> {
     let Some(topic) = outcomes.first().map(|o| o.topic.as_str()) else {
         return Vec::new();
     };
-    let command = if outcomes.iter().any(|o| o.topic != topic) {
-        "rmq-lab list".to_owned()
+    let commands = if outcomes.iter().any(|o| o.topic != topic) {
+        vec!["rmq-lab list".to_owned()]
+    } else if succeeded(outcomes) {
+        vec![format!("rmq-lab read {topic}"), format!("rmq-lab quiz {topic}")]
     } else {
-        format!("rmq-lab show {topic} --diff")
+        vec![format!("rmq-lab show {topic} --diff")]
     };
-    vec![command_line(page, &words::NEXT, &command)]
+    let lines = commands.iter().enumerate().map(|(nth, command)| match nth {
+        0 => command_line(page, &words::NEXT, command),
+        // On a line of its own: it is to be pasted.
+        _ => {
+            let margin = " ".repeat(MARGIN);
+            format!("{margin}{}", page.paint(Ink::Cyan, command))
+        }
+    });
+    lines.collect()
+}
+
+/// Whether something was shown, and nothing failed. What was left out is no
+/// failure.
+fn succeeded(outcomes: &[Outcome]) -> bool {
+    let mut verdicts = outcomes.iter().filter_map(|o| o.verdict).peekable();
+    verdicts.peek().is_some()
+        && verdicts.all(|verdict| {
+            matches!(verdict, Verdict::Proven | Verdict::Observed)
+        })
 }

@@ -238,6 +238,46 @@ fn a_topic_ends_with_a_line_for_each_scenario() {
 }
 
 #[test]
+fn a_topic_that_went_well_leads_to_its_chapter_and_its_cards() {
+    let mut events = sample::topic();
+    let set = |events: &mut [Stamped], to: &[(&'static str, Verdict)]| {
+        let mut to = to.iter();
+        for stamped in events {
+            if let Event::Verdict(ended) = &mut stamped.event {
+                let (topic, verdict) = to.next().unwrap();
+                ended.topic = (*topic).to_owned();
+                ended.verdict = *verdict;
+            }
+        }
+    };
+    let own = "idempotency";
+    let next = |events: &[Stamped], lang| {
+        let told = told(events, style(lang, 80));
+        let lines: Vec<_> = told.lines().rev().take(2).collect();
+        format!("{}\n{}", lines[1], lines[0])
+    };
+    set(&mut events, &[(own, Verdict::Proven), (own, Verdict::Observed)]);
+    assert_eq!(
+        next(&events, Lang::En),
+        " next    rmq-lab read idempotency\n         rmq-lab quiz idempotency"
+    );
+    assert_eq!(
+        next(&events, Lang::Zh),
+        " 下一步  rmq-lab read idempotency\n         rmq-lab quiz idempotency"
+    );
+    for wrong in [Verdict::Refuted, Verdict::Inconclusive] {
+        set(&mut events, &[(own, Verdict::Proven), (own, wrong)]);
+        let told = next(&events, Lang::En);
+        let end = "\n next    rmq-lab show idempotency --diff";
+        assert!(told.ends_with(end), "{told}");
+    }
+    let two = [("durability", Verdict::Proven), (own, Verdict::Proven)];
+    set(&mut events, &two);
+    let told = next(&events, Lang::En);
+    assert!(told.ends_with("\n next    rmq-lab list"), "{told}");
+}
+
+#[test]
 fn the_login_is_told_before_the_first_step() {
     let told = told(
         &sample::topic(),

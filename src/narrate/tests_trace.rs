@@ -212,6 +212,65 @@ fn where_there_is_no_room_they_stand_below_each_other() {
     assert!(naive < fixed, "{told}");
 }
 
+/// A run with a third way between the naive and the fixed one.
+fn three_ways() -> Vec<Stamped> {
+    let started =
+        |way: WayName| Event::WayStarted { way, title: Text::same("a way") };
+    let fact = |way| move |fact| Event::Fact { way, message: PAYMENT, fact };
+    let gone = [Fact::Sent, Fact::Confirmed];
+    let done = [Fact::Sent, Fact::Confirmed, Fact::Delivered, Fact::Applied];
+    let ways = [
+        (WayName::Naive, &gone[..]),
+        (WayName::Halfway, &done[..]),
+        (WayName::Fixed, &done[..]),
+    ];
+    let mut events = Vec::new();
+    for (way, facts) in ways {
+        events.push(started(way));
+        events.extend(facts.iter().copied().map(fact(way)));
+        let result = match way {
+            WayName::Naive => ended(
+                &[(Kind::Lost, 0)],
+                Counts { lost: 1, ..Counts::default() },
+            ),
+            _ => ended(&[], Counts::default()),
+        };
+        events.push(Event::WayEnded { way, result });
+    }
+    sample::stamped(events)
+}
+
+#[test]
+fn of_three_ways_two_stand_side_by_side_and_the_one_between_below() {
+    let events = three_ways();
+    let scene = Scene {
+        topic: "idempotency",
+        scenario: "mark-first",
+        events: &events,
+        ended: None,
+    };
+    let life = Life::of(PAYMENT, &scene).unwrap();
+    let told = |lang, width| {
+        trace(&life, &Head::default(), &style(lang, width)).join("\n")
+    };
+    let wide = told(Lang::En, 80);
+    let both =
+        wide.find("\n naive                                   fixed").unwrap();
+    let between = wide.find("\n\n halfway\n").unwrap();
+    let fates = wide.find("\n ✗ naive  LOST").unwrap();
+    assert!(both < between && between < fates, "{wide}");
+    assert_eq!(wide.matches(" halfway\n").count(), 1, "{wide}");
+    assert!(wide.contains("\n ✓ halfway  paid once\n"), "{wide}");
+    for line in told(Lang::Zh, 80).lines() {
+        assert!(line.width_cjk() <= 80, "{line}");
+    }
+    // Where there is no room, all three in their order.
+    let narrow = told(Lang::En, 60);
+    let places = ["\n naive\n", "\n halfway\n", "\n fixed\n"]
+        .map(|name| narrow.find(name).unwrap());
+    assert!(places.is_sorted(), "{narrow}");
+}
+
 #[test]
 fn no_line_is_wider_than_the_page() {
     for lang in [Lang::En, Lang::Zh] {

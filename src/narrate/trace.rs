@@ -1,7 +1,9 @@
 //! How the life of one message is told: its ways side by side where there is
-//! room for two, one below the other where there is not.
+//! room for two, one below the other where there is not. What stands between
+//! the naive and the fixed way is told below the two.
 
 use crate::{
+    event::WayName,
     ledger::{Fact, Kind, Noun},
     text,
     text::Text,
@@ -34,12 +36,21 @@ pub fn trace(life: &Life, head: &Head, style: &Style) -> Vec<String> {
     let told: Vec<&InWay> =
         life.ways.iter().filter(|way| way.fate != Fate::Unseen).collect();
     lines.push(String::new());
-    match told.as_slice() {
+    // Of three the two are compared that everybody asks for first.
+    let (between, ends): (Vec<&InWay>, Vec<&InWay>) = told
+        .iter()
+        .copied()
+        .partition(|way| told.len() > 2 && way.way == WayName::Halfway);
+    match ends.as_slice() {
         [left, right] if width >= ROOM_FOR_TWO => {
             lines.extend(beside(page, life, left, right));
+            for way in between {
+                lines.push(String::new());
+                lines.extend(column(page, life, way, page.width - 2));
+            }
         }
-        all => {
-            for way in all {
+        _ => {
+            for way in &told {
                 lines.extend(column(page, life, way, page.width - 2));
             }
         }

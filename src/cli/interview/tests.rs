@@ -23,6 +23,16 @@ impl Held {
     /// An interview about one topic, in the order of the book. Each look at
     /// the clock takes half a minute.
     fn interview(&self, keys: &str, minutes: u64, lang: Lang) -> String {
+        self.drawn_by(&Draw::AskedFor(7), keys, minutes, lang)
+    }
+
+    fn drawn_by(
+        &self,
+        draw: &Draw,
+        keys: &str,
+        minutes: u64,
+        lang: Lang,
+    ) -> String {
         let seconds = Cell::new(0);
         let elapsed = || {
             let now = seconds.get();
@@ -37,7 +47,7 @@ impl Held {
         };
         let order = self.deck.candidates(&["idempotency"]);
         let course = Course::new(order, Duration::from_secs(minutes * 60));
-        told(keys, lang, |desk| room.hold(desk, course, Some(7)).unwrap())
+        told(keys, lang, |desk| room.hold(desk, course, draw).unwrap())
     }
 }
 
@@ -69,17 +79,23 @@ fn a_good_answer_is_dug_deeper_and_a_bad_one_ends_it() {
 }
 
 #[test]
-fn a_seed_draws_the_same_whatever_was_answered_before() {
-    let candidates = Deck::whole().unwrap().candidates(&[]);
-    let mut known = Progress::default();
-    for (nth, one) in (0..).zip(&candidates) {
-        known.note_spoken(&one.id, nth % 3, NOW);
-    }
-    let draw =
-        |known: &Progress, seed| drawn(candidates.clone(), known, Some(seed));
-    let blank = Progress::default();
-    assert_eq!(draw(&known, 3), draw(&blank, 3));
-    assert_ne!(draw(&known, 3), draw(&known, 4));
+fn whoever_asks_for_no_seed_is_told_how_to_be_asked_the_same_again() {
+    use clap::Parser;
+
+    use crate::cli::{Cli, Command};
+    let command = again(&["idempotency", "durability"], 42);
+    let draw = Draw::Again(command.clone());
+    let said = Held::new().drawn_by(&draw, "", 20, Lang::En);
+    assert!(said.contains(&format!("\n Again   {command}\n")), "{said}");
+    let said = Held::new().drawn_by(&draw, "", 20, Lang::Zh);
+    assert!(said.contains(&format!("\n 再来    {command}\n")), "{said}");
+    assert_eq!(again(&[], 7), "rmq-lab interview --seed 7");
+    let typed = Cli::try_parse_from(command.split(' ')).unwrap();
+    let Some(Command::Interview(asked)) = typed.command else {
+        panic!("{command}")
+    };
+    assert_eq!(asked.seed, Some(42));
+    assert_eq!(asked.topics, ["idempotency", "durability"]);
 }
 
 #[test]

@@ -3,9 +3,13 @@
 use std::io;
 
 use crate::{
-    book::{Moment, questions::Question, schedule::Grade},
+    book::{
+        Moment,
+        questions::{Dig, Question},
+        schedule::Grade,
+    },
     cli::study::{
-        deck::runnable,
+        answer::{self, PROOF},
         desk::{Answer, Choice, Desk},
     },
     lab::catalogue::Entry,
@@ -32,29 +36,45 @@ pub fn question(desk: &mut Desk<'_>, question: &Question) -> io::Result<bool> {
         }
     }
     desk.gap()?;
-    desk.label(&ANSWER, &question.answer)?;
-    for wrong in &question.wrong {
-        let said = Text::made(
-            format!("“{}”", wrong.said.en.trim()),
-            format!("“{}”", wrong.said.zh.trim()),
-        );
-        desk.label(&text! { en: "Wrong", zh: "误区" }, &said)?;
-        desk.beneath(Ink::Plain, &wrong.because)?;
-    }
-    let proofs: Vec<_> = runnable(question)
-        .iter()
-        .map(|target| format!("rmq-lab demo {target}"))
-        .collect();
-    desk.commands(&PROOF, &proofs)?;
-    for (n, source) in question.sources.iter().enumerate() {
-        let label = if n == 0 { SOURCE } else { Text::same("") };
-        desk.label(&label, &Text::same(source.as_str()))?;
-    }
+    answer::answer(desk, question)?;
+    answer::myths(desk, question)?;
+    answer::proof(desk, question)?;
     Ok(true)
 }
 
+/// Asks for one of these keys. As long as there are follow-ups, `d` tells the
+/// next one with its answer.
+fn ask_or_dig(
+    desk: &mut Desk<'_>,
+    choices: impl Fn() -> Vec<Choice>,
+    digs: &[Dig],
+) -> io::Result<Answer> {
+    let mut told = 0;
+    loop {
+        desk.gap()?;
+        let mut choices = choices();
+        let next = digs.get(told);
+        if next.is_some() {
+            choices.push(Choice::key('d', DEEPER));
+        }
+        match (desk.ask(&choices)?, next) {
+            (Answer::Key('d'), Some(dig)) => {
+                told += 1;
+                desk.gap()?;
+                answer::follow_up(desk, dig)?;
+            }
+            (other, _) => return Ok(other),
+        }
+    }
+}
+
 /// Asks how well it was known; each grade says when the card comes back.
-pub fn grade(desk: &mut Desk<'_>, days: [i64; 4]) -> io::Result<Option<Grade>> {
+/// Before that it can be dug deeper.
+pub fn grade(
+    desk: &mut Desk<'_>,
+    days: [i64; 4],
+    digs: &[Dig],
+) -> io::Result<Option<Grade>> {
     let names = [
         text! { en: "again", zh: "不会" },
         text! { en: "hard", zh: "勉强" },
@@ -72,9 +92,8 @@ pub fn grade(desk: &mut Desk<'_>, days: [i64; 4]) -> io::Result<Option<Grade>> {
             ),
         )
     };
-    desk.gap()?;
-    let answer = desk.ask(&[0, 1, 2, 3].map(choice))?;
-    Ok(match answer {
+    let choices = || Vec::from([0, 1, 2, 3].map(&choice));
+    Ok(match ask_or_dig(desk, choices, digs)? {
         Answer::Key(key) => {
             let place = keys.iter().position(|one| *one == key);
             place.map(|place| Grade::ALL[place])
@@ -215,14 +234,13 @@ pub fn comes_back(
         },
     };
     desk.label(&text! { en: "Next", zh: "下次" }, &back)?;
-    go_on(desk)
+    go_on(desk, &[])
 }
 
-/// Whether to go on.
-pub fn go_on(desk: &mut Desk<'_>) -> io::Result<bool> {
-    let choice = Choice::enter(text! { en: "go on", zh: "继续" });
-    desk.gap()?;
-    Ok(desk.ask(&[choice])? == Answer::Enter)
+/// Whether to go on. Before that it can be dug deeper.
+pub fn go_on(desk: &mut Desk<'_>, digs: &[Dig]) -> io::Result<bool> {
+    let choices = || vec![Choice::enter(text! { en: "go on", zh: "继续" })];
+    Ok(ask_or_dig(desk, choices, digs)? == Answer::Enter)
 }
 
 /// The hints for a card, one after the other.
@@ -262,6 +280,4 @@ impl<'a> Hints<'a> {
 }
 
 const HINT: Text = text! { en: "a hint", zh: "提示" };
-const ANSWER: Text = text! { en: "Answer", zh: "答案" };
-const PROOF: Text = text! { en: "Proof", zh: "证明" };
-const SOURCE: Text = text! { en: "Source", zh: "出处" };
+const DEEPER: Text = text! { en: "deeper", zh: "追问" };

@@ -83,7 +83,8 @@ fn a_question_is_thought_about_looked_at_and_graded() {
         "\n Answer  ",
         "\n Wrong   ",
         "\n Proof   rmq-lab demo idempotency/",
-        "[1] again 1 d   [2] hard 2 d   [3] good 3 d   [4] easy 15 d   [q] end 3",
+        "[1] again 1 d   [2] hard 2 d   [3] good 3 d   [4] easy 15 d   \
+         [d] deeper\n [q] end 3\n",
         "1 answered: 0 again, 0 hard, 1 good, 0 easy",
         "the next card is due in 3 days",
         "\n next    rmq-lab read decoupling\n",
@@ -91,6 +92,33 @@ fn a_question_is_thought_about_looked_at_and_graded() {
         assert!(said.contains(part), "no {part:?} in\n{said}");
     }
     assert_eq!(room.known().cards[&question].due, NOW.plus_days(3));
+}
+
+#[test]
+fn follow_ups_are_told_one_after_the_other_and_then_no_more() {
+    let room = Room::new();
+    let (id, _) = room.first();
+    let digs = room.deck.question(&id).unwrap().dig.len();
+    assert!(digs > 1, "{id}");
+    let said = room.quiz("⏎d3", 1, Lang::En, NOW);
+    assert_eq!(said.matches("\n Deeper  ").count(), 1, "{said}");
+    assert_eq!(said.matches("[d] deeper").count(), 2, "{said}");
+    assert_eq!(room.known().cards[&id].grade, 3, "{said}");
+    let room = Room::new();
+    let keys = format!("⏎{}d3", "d".repeat(digs));
+    let said = room.quiz(&keys, 1, Lang::Zh, NOW);
+    assert_eq!(said.matches("\n 追问    ").count(), digs, "{said}");
+    assert!(said.contains("“d”在这里没有作用"), "{said}");
+    for dig in &room.deck.question(&id).unwrap().dig {
+        let bare = |text: &str| text.split_whitespace().collect::<String>();
+        for text in [&dig.ask.zh, &dig.answer.zh] {
+            assert!(bare(&said).contains(&bare(text)), "{text} in\n{said}");
+        }
+    }
+    // Once more, it can be dug deeper, too.
+    let said = Room::new().quiz("⏎1⏎d⏎", 1, Lang::En, NOW);
+    assert_eq!(said.matches("\n Deeper  ").count(), 1, "{said}");
+    assert!(said.contains("[Enter] go on   [d] deeper   [q] end"), "{said}");
 }
 
 #[test]
@@ -176,7 +204,9 @@ fn every_card_of_the_book_can_be_told_on_eighty_columns_in_both_languages() {
             for id in topic.cards() {
                 let card = Chosen { id: id.to_owned(), new: true };
                 let key = match room.deck.question(id) {
-                    Some(_) => "h⏎1".to_owned(),
+                    Some(question) => {
+                        format!("h⏎{}1", "d".repeat(question.dig.len()))
+                    }
                     None => format!("h{}⏎", room.keys(id).0),
                 };
                 let said = told(&key, lang, |desk| {

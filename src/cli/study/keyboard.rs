@@ -43,6 +43,15 @@ pub trait Keys {
     fn forget_pending(&mut self) {}
 }
 
+/// Nobody, who presses no key: what is laid on the desk is only read.
+pub struct Nobody;
+
+impl Keys for Nobody {
+    fn next(&mut self) -> Key {
+        Key::End
+    }
+}
+
 /// The keyboard of the terminal, which is set back when this goes away.
 pub struct Keyboard {
     pending: VecDeque<Key>,

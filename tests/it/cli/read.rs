@@ -1,7 +1,10 @@
 //! Reading: chapters, the pager at a terminal, hints.
 
+use std::{fs, path::Path};
+
 use libtest_mimic::Trial;
 use rmq_lab::book::CHAPTERS;
+use serde_json::Value;
 
 use super::{
     asked::Asked,
@@ -65,6 +68,26 @@ fn chapters() -> Vec<Trial> {
             .looks_like(coloured)
             .named("a_chapter_is_coloured_where_that_is_asked_for"),
     ];
+    trials.push(
+        Asked::to("read --questions")
+            .exits(64)
+            .says_nothing()
+            .says_on_stderr("<TOPIC>")
+            .named("questions_of_no_topic_are_refused"),
+    );
+    trials.extend(CHAPTERS.iter().flat_map(|chapter| {
+        [("en", " Deeper  "), ("zh", " 追问    ")].map(|(lang, deeper)| {
+            let topic = chapter.topic;
+            Asked::to(&format!("read {topic} --questions --lang {lang}"))
+                .says(" 1/")
+                .and(&format!("\n{deeper}"))
+                .and("rmq-lab demo ")
+                .and(&format!("  rmq-lab quiz {topic}\n"))
+                .looks_like(on_eighty_columns)
+                .looks_like(plain)
+                .named(&format!("read::{topic}::questions::{lang}"))
+        })
+    }));
     trials.extend(CHAPTERS.iter().flat_map(|chapter| {
         ["en", "zh"].map(|lang| {
             let topic = chapter.topic;
@@ -107,6 +130,15 @@ fn pagers() -> Vec<Trial> {
         Asked::to("read idempotency").with("PAGER", pager).at_a_terminal(80)
     };
     let last = "rmq-lab quiz idempotency";
+    let kept = |asked: Asked, times: Option<u64>| {
+        let state = tempfile::tempdir().expect("a place");
+        let file = state.path().join("progress.json");
+        asked
+            .with("RMQ_LAB_STATE", state.path())
+            .while_there_is(state)
+            .looks_like(move |_| was_read(&file, times))
+    };
+    let closed = "s: not marked as read";
     vec![
         trial(
             "a_chapter_goes_through_the_persons_own_pager",
@@ -130,6 +162,37 @@ fn pagers() -> Vec<Trial> {
             read("cat").says(last).looks_like(coloured),
         ),
         trial(
+            "a_pager_that_is_left_at_once_marks_no_chapter_as_read",
+            kept(read("head -1").says(" closed after ").and(closed), None),
+        ),
+        trial(
+            "that_it_is_not_marked_as_read_is_told_in_chinese",
+            Asked::to("read idempotency --lang zh")
+                .with("PAGER", "head -1")
+                .at_a_terminal(80)
+                .says("秒后关闭：未标记为已读"),
+        ),
+        trial(
+            "a_chapter_on_a_terminal_without_a_pager_is_read",
+            kept(
+                read("cat").looks_like(move |ended| has_not(ended, closed)),
+                Some(1),
+            ),
+        ),
+        kept(Asked::to("read idempotency"), None)
+            .says(last)
+            .named("a_chapter_into_a_pipe_is_not_marked_as_read"),
+        trial(
+            "questions_are_no_chapter_that_was_read",
+            kept(
+                Asked::to("read idempotency --questions")
+                    .with("PAGER", "cat")
+                    .at_a_terminal(80)
+                    .says(last),
+                None,
+            ),
+        ),
+        trial(
             "a_dumb_terminal_has_no_pager_and_no_colour",
             read("tr a-z A-Z")
                 .with("TERM", "dumb")
@@ -142,10 +205,22 @@ fn pagers() -> Vec<Trial> {
                 .with("PAGER", "cat")
                 .with("NO_COLOR", "1")
                 .at_a_terminal(40)
-                .says("流言")
+                .says("误区")
                 .and(last),
         ),
     ]
+}
+
+/// How often progress has the chapter as read.
+fn was_read(file: &Path, times: Option<u64>) -> Result<(), String> {
+    let kept = fs::read(file).ok();
+    let kept = kept.and_then(|kept| serde_json::from_slice(&kept).ok());
+    let kept: Value = kept.unwrap_or_default();
+    let found = kept["read"]["idempotency"]["times"].as_u64();
+    match found == times {
+        true => Ok(()),
+        false => Err(format!("read {found:?} times, not {times:?}")),
+    }
 }
 
 fn hints() -> Vec<Trial> {

@@ -39,7 +39,7 @@ const SECTIONS: [[&str; 2]; 6] = [
     ["What it costs", "代价"],
     ["What it does not protect from", "挡不住什么"],
     ["Versions", "版本差异"],
-    ["Myths", "流言"],
+    ["Myths", "误区"],
     ["Sources", "出处"],
 ];
 
@@ -274,8 +274,8 @@ fn other_sections(book: &Book) -> Vec<Spoil> {
     spoils.push(spoil("sections in another order", |book| {
         let text = &mut book.chapters[0].texts[1].text;
         *text = text
-            .replace("## 流言", "## 另")
-            .replace("## 版本差异", "## 流言")
+            .replace("## 误区", "## 另")
+            .replace("## 版本差异", "## 误区")
             .replace("## 另", "## 版本差异");
     }));
     spoils
