@@ -18,7 +18,10 @@ use crate::{
     event::{Seat, Unit},
     lab::{
         Lab, Outcome, Strike,
-        check::{every_message_confirmed, every_message_once, figure_is},
+        check::{
+            every_attempt_answered, every_message_confirmed,
+            every_message_once, figure_is,
+        },
     },
     ledger::MessageId,
     pattern::{
@@ -345,8 +348,10 @@ async fn tell(
     front.draw(&[(struck, blow.word.clone())]).await;
 }
 
-/// After the fault nothing was confirmed any more.
+/// After the fault nothing was confirmed any more, and of each attempt that is
+/// known.
 pub fn nobody_came_through(outcome: &Outcome) -> Result<(), Text> {
+    every_attempt_answered(outcome)?;
     figure_is(outcome, "after", 0)
 }
 

@@ -31,7 +31,10 @@ use crate::{
     fault::balancer,
     lab::{
         Hits, Lab, Needs, Outcome, Predict, RanOut, Scenario, Strike, Ways,
-        check::{every_message_confirmed, every_message_once, figure_is},
+        check::{
+            every_attempt_answered, every_message_confirmed,
+            every_message_once, figure_is,
+        },
     },
     ledger::MessageId,
     mechanism,
@@ -275,6 +278,7 @@ fn connected_to_nobody(outcome: &Outcome) -> Result<(), Text> {
     figure_is(outcome, "cuts", 0)?;
     figure_is(outcome, "counted", 1)?;
     every_message_confirmed(outcome)?;
+    every_attempt_answered(outcome)?;
     let counts = &outcome.audit.counts;
     let first = u64::from(outcome.messages / 2);
     let rest = u64::from(outcome.messages) - first;

@@ -28,7 +28,9 @@ use crate::{
     fault::container,
     lab::{
         ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
-        check::{every_message_confirmed, exactly_these},
+        check::{
+            every_attempt_answered, every_message_confirmed, exactly_these,
+        },
     },
     ledger::Kind::Lost,
     mechanism, text,
@@ -213,6 +215,7 @@ async fn forget(nodes: &Nodes<'_>) -> Ran {
 /// All was confirmed; what the leader confirmed alone is gone.
 fn confirmed_alone_is_lost(outcome: &Outcome) -> Result<(), Text> {
     every_message_confirmed(outcome)?;
+    every_attempt_answered(outcome)?;
     let later = of_them_later(outcome.messages, MEANWHILE);
     confirmed_meanwhile(outcome, later)?;
     let alone = outcome.messages - later + 1..=outcome.messages;

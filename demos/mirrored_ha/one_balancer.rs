@@ -21,7 +21,10 @@ use crate::{
     demos::shop::orders::Ran,
     event::Column,
     fault::balancer,
-    lab::{Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways},
+    lab::{
+        Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
+        check::every_attempt_answered,
+    },
     mechanism,
     stage::{Balancing, balancer::Address},
     text,
@@ -154,6 +157,7 @@ async fn without_resend(lab: Lab) -> Ran {
 /// The address moved and others came through; what was on the wire before is
 /// neither confirmed nor failed.
 fn some_stay_unknown(outcome: &Outcome) -> Result<(), Text> {
+    every_attempt_answered(outcome)?;
     let (after, unanswered) =
         (outcome.figure("after")?, outcome.figure("unanswered")?);
     let counts = &outcome.audit.counts;

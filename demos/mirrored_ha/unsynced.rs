@@ -28,7 +28,9 @@ use crate::{
     event::Column,
     lab::{
         ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
-        check::{every_message_confirmed, exactly_these},
+        check::{
+            every_attempt_answered, every_message_confirmed, exactly_these,
+        },
     },
     ledger::Kind as Wrong,
     mechanism, text,
@@ -256,6 +258,7 @@ async fn go(lab: &Lab, nodes: &Nodes<'_>, goes: Goes) -> anyhow::Result<Text> {
 /// All orders were confirmed; those from before the kill are gone.
 pub(super) fn all_before_is_lost(outcome: &Outcome) -> Result<(), Text> {
     every_message_confirmed(outcome)?;
+    every_attempt_answered(outcome)?;
     let later = of_them_later(outcome.messages, MEANWHILE);
     confirmed_meanwhile(outcome, later)?;
     let before = 1..=outcome.messages - later;

@@ -11,7 +11,10 @@ use super::super::{
 use crate::{
     demos::shop::orders::{ORDERS, Ran},
     fault::wire::{Protocol, Wire},
-    lab::{Lab, Outcome, Strike, check::exactly_where},
+    lab::{
+        Lab, Outcome, Strike,
+        check::{every_attempt_answered, exactly_where},
+    },
     ledger::{Kind as Wrong, MessageId},
     pattern::{
         failover::FailoverPublisher,
@@ -148,9 +151,11 @@ async fn kill_under(
     Ok(answers)
 }
 
-/// Those on the wire are missing, and all others are done.
+/// Those on the wire are missing and known to be unanswered, and all others
+/// are done.
 pub fn all_but_the_stretch(outcome: &Outcome) -> Result<(), Text> {
     confirmed_meanwhile(outcome, rest(outcome))?;
+    every_attempt_answered(outcome)?;
     exactly_where(outcome, &[(Wrong::Lost, Strike::BrokerKilled)])
 }
 
