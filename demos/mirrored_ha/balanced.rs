@@ -204,8 +204,8 @@ pub fn never<'a>(
 }
 
 /// The shop publishes to the address. Half way, one order after another, the
-/// balancer that holds it is struck. What is in the queue is worked off past
-/// the balancers.
+/// balancer that holds it is struck; from then on the longest time without a
+/// confirm is measured. What is in the queue is worked off past the balancers.
 pub async fn published_through(
     lab: &Lab,
     how: &Balancing,
@@ -231,6 +231,8 @@ pub async fn published_through(
     }
     let struck = front.holder().await?;
     let fallen = CancellationToken::new();
+    // The gap is measured from the moment at which the fault begins.
+    shop.watch_for_a_gap();
     let strike = async {
         // Also where it fails: nobody may wait for it for ever.
         let _done = fallen.clone().drop_guard();

@@ -115,8 +115,9 @@ pub static ONE_BALANCER: Scenario = Scenario {
         zh: "两台负载均衡加 keepalived；客户端要重连、要确认、要重发。"
     },
     limit: text! {
-        en: "It moves connections, not messages. A resend may double.",
-        zh: "漂移的是连接，不是消息。重发可能造成重复。"
+        en: "It moves connections, not messages. A resend may double. The gap \
+             counts from just before the power goes.",
+        zh: "漂移的是连接，不是消息。重发可能造成重复。中断从断电之前算起。"
     },
     say: text! {
         en: "\"A virtual IP moves connections; what was in flight is mine.\"",
