@@ -4,6 +4,8 @@
 //! mirror takes over, and nothing that was confirmed is missing. What was on
 //! the wire is *unknown*: it is confirmed by nobody, and the fail-over does not
 //! bring it back. Whoever published it sends it again, through another node.
+//! A second publisher, at nodes that live, never pauses: the leader is killed
+//! at work, and what that one was confirmed must be there, too.
 //!
 //! n/2+1 of three nodes is two copies. That is a number of copies, and no
 //! majority: nobody votes. [`last-copy`](super::last_copy) and
@@ -15,6 +17,7 @@
 //! confirm all the same: here it is the node that dies).
 
 mod script;
+mod stream;
 
 use serde_json::json;
 
@@ -119,7 +122,11 @@ pub static FAILOVER: Scenario = Scenario {
         en: "\"Fail-over keeps what was confirmed; the rest is the publisher's.\"",
         zh: "「故障转移保住确认过的，其余归生产者负责。」"
     },
-    source: &[include_str!("failover.rs"), include_str!("failover/script.rs")],
+    source: &[
+        include_str!("failover.rs"),
+        include_str!("failover/script.rs"),
+        include_str!("failover/stream.rs"),
+    ],
 };
 
 /// What both scenarios with this script need.

@@ -112,6 +112,7 @@ pub static QUORUM_FAILOVER: Scenario = Scenario {
     source: &[
         include_str!("quorum_failover.rs"),
         include_str!("failover/script.rs"),
+        include_str!("failover/stream.rs"),
     ],
 };
 
