@@ -118,9 +118,12 @@ pub static LAST_COPY: Scenario = Scenario {
     },
     limit: text! {
         en: "One disk of three; five members bear two. A third mirror would have \
-             borne this fault, too; alone, it would go on confirming.",
-        zh: "只扛得住三块盘坏一块；五个成员扛两块。这次要是有第三个镜像也扛得住，\
-             可它落了单照样独自确认。"
+             borne it, too, and alone go on confirming. `ha-mode: nodes` here: \
+             with `exactly 2`, 3.x makes a new mirror on n3, unsynchronised with \
+             manual sync.",
+        zh: "只扛得住三块盘坏一块；五个成员扛两块。第三个镜像也扛得住，\
+             落了单照样独自确认。这里是 `ha-mode: nodes`；用 `exactly 2`，\
+             3.x 会在 n3 上新建镜像，手动同步时它没同步。"
     },
     say: text! {
         en: "\"n/2+1 mirrors is a copy count, not a majority.\"",
