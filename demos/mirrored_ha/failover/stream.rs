@@ -119,7 +119,7 @@ impl Stream {
         }
         let (sent, en, zh) = (self.sent, self.noun.as_str(), word(self.noun));
         lab.step(
-            text! { en: "stream", zh: "不停地发" },
+            text! { en: "beside", zh: "同时" },
             Text::made(
                 format!("{sent} {en}s all the while; no confirm for {gap} ms"),
                 format!("其间一直在发{zh}，共 {sent} 条；{gap} 毫秒没有确认"),
