@@ -18,7 +18,10 @@ use crate::{
     event::{Seat, Unit},
     lab::{
         Lab, Outcome, Strike,
-        check::{every_message_confirmed, every_message_once, figure_is},
+        check::{
+            every_attempt_answered, every_message_confirmed,
+            every_message_once, figure_is,
+        },
     },
     ledger::MessageId,
     pattern::{
@@ -224,8 +227,8 @@ pub fn never<'a>(
 }
 
 /// The shop publishes to the address. Half way, one order after another, the
-/// balancer that holds it is struck. What is in the queue is worked off past
-/// the balancers.
+/// balancer that holds it is struck; from then on the longest time without a
+/// confirm is measured. What is in the queue is worked off past the balancers.
 pub async fn published_through(
     lab: &Lab,
     how: &Balancing,
@@ -251,6 +254,8 @@ pub async fn published_through(
     }
     let struck = front.holder().await?;
     let fallen = CancellationToken::new();
+    // The gap is measured from the moment at which the fault begins.
+    shop.watch_for_a_gap();
     let strike = async {
         // Also where it fails: nobody may wait for it for ever.
         let _done = fallen.clone().drop_guard();
@@ -368,8 +373,10 @@ async fn tell(
     front.draw(&[(struck, blow.word.clone())]).await;
 }
 
-/// After the fault nothing was confirmed any more.
+/// After the fault nothing was confirmed any more, and of each attempt that is
+/// known.
 pub fn nobody_came_through(outcome: &Outcome) -> Result<(), Text> {
+    every_attempt_answered(outcome)?;
     figure_is(outcome, "after", 0)
 }
 

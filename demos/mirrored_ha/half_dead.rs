@@ -20,7 +20,10 @@ use crate::{
     fault::container,
     lab::{
         Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
-        check::{every_message_confirmed, every_message_once, figure_is},
+        check::{
+            every_attempt_answered, every_message_confirmed,
+            every_message_once, figure_is,
+        },
     },
     mechanism,
     pattern::publisher::{Answer, ConfirmingPublisher},
@@ -233,6 +236,7 @@ async fn go_on(lab: &Lab, twin: &Broker) -> Ran {
 /// Every second connection was sent to the one that hangs, and hung; the
 /// others were served.
 fn half_hang(outcome: &Outcome) -> Result<(), Text> {
+    every_attempt_answered(outcome)?;
     let sent = outcome.figure("sent")?;
     let hung = outcome.figure("hung")?;
     let all = f64::from(outcome.messages);

@@ -105,8 +105,10 @@ pub static HAPROXY_DEAD: Scenario = Scenario {
         zh: "配 track_script，并在日志里确认它已加载：VRRP_Script(...) succeeded。"
     },
     limit: text! {
-        en: "It sees what it tests: HAProxy without a broker keeps the address.",
-        zh: "脚本只看它检查的东西：HAProxy 活着、后端全死，虚拟 IP 照样不走。"
+        en: "It sees what it tests: HAProxy without a broker keeps the address. \
+             The gap counts from just before the kill.",
+        zh: "脚本只看它检查的东西：HAProxy 活着、后端全死，虚拟 IP 照样不走。\
+             中断从动手杀之前算起。"
     },
     say: text! {
         en: "\"VRRP watches the machine, track_script watches the service.\"",

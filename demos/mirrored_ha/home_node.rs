@@ -28,7 +28,7 @@ use crate::{
     event::{Column, Unit},
     lab::{
         ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
-        check::figure_is,
+        check::{every_attempt_answered, figure_is},
     },
     mechanism, text,
     text::Text,
@@ -238,6 +238,7 @@ fn refused_or_dropped(outcome: &Outcome) -> Result<(), Text> {
     }
     let later = of_them_later(outcome.messages, MEANWHILE);
     confirmed_meanwhile(outcome, later)?;
+    every_attempt_answered(outcome)?;
     let counts = &outcome.audit.counts;
     match (counts.lost, counts.returned) {
         (lost, 0) if lost == u64::from(later) => Ok(()),

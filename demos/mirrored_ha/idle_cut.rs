@@ -25,7 +25,10 @@ use crate::{
     event::{Column, Unit},
     lab::{
         Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
-        check::{every_message_confirmed, every_message_once, figure_is},
+        check::{
+            every_attempt_answered, every_message_confirmed,
+            every_message_once, figure_is,
+        },
     },
     mechanism,
     stage::Balancing,
@@ -179,6 +182,7 @@ async fn nothing_comes_for_a_while(lab: &Lab, heartbeat: Option<u16>) -> Ran {
 fn cut_and_nothing_came(outcome: &Outcome) -> Result<(), Text> {
     figure_is(outcome, "cuts", 1)?;
     every_message_confirmed(outcome)?;
+    every_attempt_answered(outcome)?;
     let counts = &outcome.audit.counts;
     let all = u64::from(outcome.messages);
     if counts.waiting == all && counts.applied == 0 {

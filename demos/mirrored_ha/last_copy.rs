@@ -28,7 +28,9 @@ use crate::{
     fault::container,
     lab::{
         ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
-        check::{every_message_confirmed, exactly_these},
+        check::{
+            every_attempt_answered, every_message_confirmed, exactly_these,
+        },
     },
     ledger::Kind::Lost,
     mechanism, text,
@@ -116,9 +118,12 @@ pub static LAST_COPY: Scenario = Scenario {
     },
     limit: text! {
         en: "One disk of three; five members bear two. A third mirror would have \
-             borne this fault, too; alone, it would go on confirming.",
-        zh: "只扛得住三块盘坏一块；五个成员扛两块。这次要是有第三个镜像也扛得住，\
-             可它落了单照样独自确认。"
+             borne it, too, and alone go on confirming. `ha-mode: nodes` here: \
+             with `exactly 2`, 3.x makes a new mirror on n3, unsynchronised with \
+             manual sync.",
+        zh: "只扛得住三块盘坏一块；五个成员扛两块。第三个镜像也扛得住，\
+             落了单照样独自确认。这里是 `ha-mode: nodes`；用 `exactly 2`，\
+             3.x 会在 n3 上新建镜像，手动同步时它没同步。"
     },
     say: text! {
         en: "\"n/2+1 mirrors is a copy count, not a majority.\"",
@@ -213,6 +218,7 @@ async fn forget(nodes: &Nodes<'_>) -> Ran {
 /// All was confirmed; what the leader confirmed alone is gone.
 fn confirmed_alone_is_lost(outcome: &Outcome) -> Result<(), Text> {
     every_message_confirmed(outcome)?;
+    every_attempt_answered(outcome)?;
     let later = of_them_later(outcome.messages, MEANWHILE);
     confirmed_meanwhile(outcome, later)?;
     let alone = outcome.messages - later + 1..=outcome.messages;

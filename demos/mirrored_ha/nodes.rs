@@ -233,6 +233,15 @@ impl<'a> Nodes<'a> {
         self.lab.wait_until(what, SOON, is_so).await
     }
 
+    /// Waits until so many copies are synchronised, in the eyes of a node.
+    pub async fn until_synced(&self, asked: Node, copies: usize) -> Ran {
+        let what =
+            text! { en: "the copies to be synchronised", zh: "镜像同步完成" };
+        let synced =
+            |at: &Where| at.leader.is_some() && at.synced.len() == copies;
+        self.until(what, asked, synced).await
+    }
+
     /// Kills one of them.
     pub async fn kill(&self, node: Node) -> Ran {
         let container = self.broker(node)?.container();

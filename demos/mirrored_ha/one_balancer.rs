@@ -21,7 +21,10 @@ use crate::{
     demos::shop::orders::Ran,
     event::Column,
     fault::balancer,
-    lab::{Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways},
+    lab::{
+        Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
+        check::every_attempt_answered,
+    },
     mechanism,
     stage::{Balancing, balancer::Address},
     text,
@@ -112,8 +115,11 @@ pub static ONE_BALANCER: Scenario = Scenario {
         zh: "两台负载均衡加 keepalived；客户端要重连、要确认、要重发。"
     },
     limit: text! {
-        en: "It moves connections, not messages. A resend may double.",
-        zh: "漂移的是连接，不是消息。重发可能造成重复。"
+        en: "A resend may double. The gap counts from just before the power \
+             goes. Clients come through a third, single HAProxy: from a host \
+             with Docker Desktop no container's address can be reached.",
+        zh: "重发可能造成重复。中断从断电之前算起。客户端先要经过单独的第三台 \
+             HAProxy：装 Docker Desktop 的主机访问不到容器的地址。"
     },
     say: text! {
         en: "\"A virtual IP moves connections; what was in flight is mine.\"",
@@ -154,6 +160,7 @@ async fn without_resend(lab: Lab) -> Ran {
 /// The address moved and others came through; what was on the wire before is
 /// neither confirmed nor failed.
 fn some_stay_unknown(outcome: &Outcome) -> Result<(), Text> {
+    every_attempt_answered(outcome)?;
     let (after, unanswered) =
         (outcome.figure("after")?, outcome.figure("unanswered")?);
     let counts = &outcome.audit.counts;

@@ -38,7 +38,7 @@ use crate::{
     event::{Column, Unit},
     lab::{
         ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
-        check::every_message_confirmed,
+        check::{every_attempt_answered, every_message_confirmed},
     },
     ledger::{Kind as Wrong, MessageId},
     pattern::{failover::FailoverPublisher, publisher::Outgoing},
@@ -342,6 +342,7 @@ fn tell(lab: &Lab) {
 /// after the cut some may be lost; nothing else is.
 fn the_last_one_stops(outcome: &Outcome) -> Result<(), Text> {
     every_message_confirmed(outcome)?;
+    every_attempt_answered(outcome)?;
     let each = of_them_later(outcome.messages, MEANWHILE);
     let found = (outcome.figure("majority")?, outcome.figure("last")?);
     if found != (f64::from(each), 0.0) {

@@ -99,10 +99,11 @@ pub static QUORUM_FAILOVER: Scenario = Scenario {
         zh: "仲裁队列、确认、多个地址、结果未知的重发；消费者做幂等。"
     },
     limit: text! {
-        en: "A killed process closes its connections. A machine that vanishes \
-             does not: then the others wait for seconds, see `hung-leader`.",
-        zh: "进程被杀，连接会关闭；机器凭空消失则不会，其他成员要等好几秒，\
-             见 `hung-leader`。"
+        en: "The gap counts from just before the kill. A killed process closes \
+             its connections; a machine that vanishes does not: then the others \
+             wait for seconds, see `hung-leader`.",
+        zh: "中断从动手杀之前算起。进程被杀，连接会关闭；机器凭空消失则不会，\
+             其他成员要等好几秒，见 `hung-leader`。"
     },
     say: text! {
         en: "\"A majority has what was confirmed, and only who has it may lead.\"",
@@ -111,6 +112,7 @@ pub static QUORUM_FAILOVER: Scenario = Scenario {
     source: &[
         include_str!("quorum_failover.rs"),
         include_str!("failover/script.rs"),
+        include_str!("failover/stream.rs"),
     ],
 };
 

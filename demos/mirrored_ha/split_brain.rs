@@ -32,7 +32,7 @@ use crate::{
     event::Column,
     lab::{
         ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
-        check::every_message_confirmed,
+        check::{every_attempt_answered, every_message_confirmed},
     },
     ledger::Kind as Wrong,
     mechanism, text,
@@ -168,6 +168,7 @@ const STRAGGLERS: u64 = 10;
 /// restarted are gone.
 fn one_side_is_lost(outcome: &Outcome) -> Result<(), Text> {
     every_message_confirmed(outcome)?;
+    every_attempt_answered(outcome)?;
     let sides = Sides::of(outcome.messages);
     sides.confirmed(outcome, sides.alone, sides.majority)?;
     let (lost, all) = (outcome.audit.counts.lost, u64::from(sides.majority));

@@ -154,6 +154,7 @@ fn tell(lab: &Lab, rows: &mut Vec<GridRow>, (then, now): (Told, Told)) {
         let of = |what: &str| format!("{side}-{event}-{what}");
         let counts = [
             ("all", told.all),
+            ("attempted", told.attempted),
             ("meanwhile", told.meanwhile),
             ("lost", told.lost()),
         ];
@@ -177,7 +178,8 @@ fn tell(lab: &Lab, rows: &mut Vec<GridRow>, (then, now): (Told, Told)) {
 
 /// Both outlive the leader. With two of three down the mirrored queue confirms
 /// all, the quorum queue nothing, and neither loses any. When the copy has
-/// restarted, the mirrored queue loses all, the quorum queue nothing.
+/// restarted, the mirrored queue loses all, the quorum queue nothing. Every
+/// order was sent while it lasted: who sends nothing is confirmed nothing.
 fn a_majority_or_whoever_is_left(outcome: &Outcome) -> Result<(), Text> {
     every_message_confirmed(outcome)?;
     every_attempt_answered(outcome)?;
@@ -185,6 +187,10 @@ fn a_majority_or_whoever_is_left(outcome: &Outcome) -> Result<(), Text> {
     let [(died, _), (down, _), (empty, _)] = &EVENTS;
     let is = |id: String, count: f64| figure_is(outcome, &id, count as u32);
     for side in ["then", "now"] {
+        for (event, _) in &EVENTS {
+            let all = outcome.figure(&format!("{side}-{event}-all"))?;
+            is(format!("{side}-{event}-attempted"), all)?;
+        }
         is(format!("{side}-{died}-lost"), 0.0)?;
         is(format!("{side}-{down}-lost"), 0.0)?;
     }

@@ -81,8 +81,12 @@ pub static TWO_MASTERS: Scenario = Scenario {
         zh: "通告与业务走同一条链路；出现双主要告警。"
     },
     limit: text! {
-        en: "Which of them a client reaches, ARP decides. Brokers do not split.",
-        zh: "客户端连到哪一台，看 ARP。broker 不会因此脑裂。"
+        en: "Which of them a client reaches, ARP decides: here that of a third, \
+             single HAProxy which all come through, for from a host with Docker \
+             Desktop no container's address can be reached. Brokers do not split.",
+        zh: "客户端连到哪一台，看 ARP：这里看的是单独的第三台 HAProxy 的 ARP，\
+             客户端都先经过它，因为装 Docker Desktop 的主机访问不到容器的地址。\
+             broker 不会因此脑裂。"
     },
     say: text! {
         en: "\"VRRP has no quorum: cut it, and there are two masters.\"",

@@ -28,7 +28,9 @@ use crate::{
     event::Column,
     lab::{
         ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
-        check::{every_message_confirmed, exactly_these},
+        check::{
+            every_attempt_answered, every_message_confirmed, exactly_these,
+        },
     },
     ledger::Kind as Wrong,
     mechanism, text,
@@ -125,8 +127,11 @@ pub static UNSYNCED: Scenario = Scenario {
     },
     limit: text! {
         en: "when-synced waits for the old leader: unavailable meanwhile, and if \
-             its disk is gone, for ever.",
-        zh: "when-synced 要等老的主节点：期间不可用；它的磁盘没了，就永远等不到。"
+             its disk is gone, for ever. `ha-mode: nodes` here: with `exactly 2`, \
+             3.x makes a new mirror on n3, unsynchronised with manual sync, too.",
+        zh: "when-synced 要等老的主节点：期间不可用；它的磁盘没了，就永远等不到。\
+             这里是 `ha-mode: nodes`；用 `exactly 2`，3.x 会在 n3 上新建镜像，\
+             手动同步时它同样没同步。"
     },
     say: text! {
         en: "\"A mirror counts only when it is synchronised.\"",
@@ -256,6 +261,7 @@ async fn go(lab: &Lab, nodes: &Nodes<'_>, goes: Goes) -> anyhow::Result<Text> {
 /// All orders were confirmed; those from before the kill are gone.
 pub(super) fn all_before_is_lost(outcome: &Outcome) -> Result<(), Text> {
     every_message_confirmed(outcome)?;
+    every_attempt_answered(outcome)?;
     let later = of_them_later(outcome.messages, MEANWHILE);
     confirmed_meanwhile(outcome, later)?;
     let before = 1..=outcome.messages - later;

@@ -1,18 +1,19 @@
 //! What happens on either side, the same on both.
 
-use std::time::Duration;
-
 use anyhow::Context;
 use serde_json::{Value, json};
 
 use crate::{
     demos::{
-        mirrored_ha::nodes::{Kind, Node, Nodes, SOON, WINDOW, Where, killed},
+        mirrored_ha::nodes::{
+            ANSWERED, Kind, Node, Nodes, SOON, WINDOW, Where, killed,
+            served_within,
+        },
         shop::orders::Ran,
     },
     event::Seat,
     lab::Lab,
-    ledger::MessageId,
+    ledger::{Entry, MessageId},
     text,
     text::Text,
 };
@@ -26,9 +27,6 @@ pub static EVENTS: [(&str, Text); 3] = [
 
 /// It leads at first.
 const FIRST: Node = 0;
-/// What is not confirmed within this is not confirmed. Otherwise it takes a
-/// second at most.
-const NO_ANSWER: Duration = Duration::from_secs(10);
 
 /// A queue on a cluster, and its orders.
 pub struct Side<'a> {
@@ -46,6 +44,8 @@ pub struct Side<'a> {
 pub struct Told {
     /// Orders.
     pub all: u32,
+    /// Put on the wire while the fault lasted.
+    pub attempted: u32,
     /// Confirmed while the fault lasted.
     pub meanwhile: u32,
     /// Found in the queue afterwards.
@@ -124,11 +124,11 @@ impl<'a> Side<'a> {
         published?;
         killed_it?;
         shop.publish_all(after.to_vec(), WINDOW, SOON).await?;
-        let meanwhile = self.confirmed(&orders);
+        let (attempted, meanwhile) = self.sent_and_confirmed(&orders);
         self.another_leads(1, FIRST).await?;
         let seats = self.seats(1, &[FIRST]).await?;
         let found = self.nodes.work_off(1).await?;
-        Ok(Told { all, meanwhile, found, seats })
+        Ok(Told { all, attempted, meanwhile, found, seats })
     }
 
     /// One more is killed, which leads meanwhile, once it has a copy
@@ -151,12 +151,12 @@ impl<'a> Side<'a> {
         self.nodes.until_missed(self.survivor, 2).await?;
         let orders = self.orders()?;
         let all = u32::try_from(orders.len())?;
-        let mut shop = self.nodes.publisher(&[self.survivor])?;
-        let taken: Vec<_> =
-            orders.iter().map(|order| self.nodes.taken(*order)).collect();
-        // Whether it gave up is seen by what was confirmed.
-        let _ = shop.publish_all(taken.clone(), WINDOW, NO_ANSWER).await;
-        let meanwhile = self.confirmed(&orders);
+        let mut shop =
+            self.nodes.patient_publisher(&[self.survivor], ANSWERED)?;
+        let taken = self.nodes.take_over(orders.iter().copied());
+        // All of them: what was never sent says nothing of who confirms.
+        let open = served_within(ANSWERED, &mut shop, taken).await;
+        let (attempted, meanwhile) = self.sent_and_confirmed(&orders);
         let down = [FIRST, self.leader];
         let seats = self.seats(self.survivor, &down).await?;
         // One of them is enough. With both back at once, those two may elect
@@ -164,14 +164,11 @@ impl<'a> Side<'a> {
         // crashed again and again at what that one had written and nobody
         // confirmed (`ra_server:make_rpc_effect`, `case_clause`; seen once).
         self.nodes.start(self.leader).await?;
-        for order in taken {
-            if self.confirmed(&[order.id]) == 0 {
-                shop.publish(&order, SOON).await?;
-            }
-        }
+        let mut shop = self.nodes.publisher(&[self.survivor])?;
+        self.nodes.publish_again(&mut shop, &open).await?;
         self.nodes.heal().await?;
         let found = self.nodes.work_off(self.survivor).await?;
-        Ok(Told { all, meanwhile, found, seats })
+        Ok(Told { all, attempted, meanwhile, found, seats })
     }
 
     /// A node with a copy restarts, then the leader is killed, and returns. A
@@ -194,7 +191,7 @@ impl<'a> Side<'a> {
         let orders = self.orders()?;
         let all = u32::try_from(orders.len())?;
         self.nodes.publish(&[leader], orders.iter().copied()).await?;
-        let meanwhile = self.confirmed(&orders);
+        let (attempted, meanwhile) = self.sent_and_confirmed(&orders);
         self.nodes.kill(copy).await?;
         self.nodes.start(copy).await?;
         let what = text! { en: "a copy again", zh: "又有副本" };
@@ -211,7 +208,7 @@ impl<'a> Side<'a> {
         let seats = self.seats(other, &[leader]).await?;
         self.nodes.heal().await?;
         let found = self.nodes.work_off(other).await?;
-        Ok(Told { all, meanwhile, found, seats })
+        Ok(Told { all, attempted, meanwhile, found, seats })
     }
 
     fn orders(&mut self) -> anyhow::Result<Vec<MessageId>> {
@@ -242,9 +239,14 @@ impl<'a> Side<'a> {
         self.nodes.until(what, asked, leads).await
     }
 
-    fn confirmed(&self, orders: &[MessageId]) -> u32 {
-        let entries = orders.iter().filter_map(|order| self.lab.entry(*order));
-        entries.map(|entry| u32::from(entry.confirmed > 0)).sum()
+    /// How many of these were put on the wire so far, and how many of them
+    /// were confirmed.
+    fn sent_and_confirmed(&self, orders: &[MessageId]) -> (u32, u32) {
+        let count = |is: fn(&Entry) -> bool| -> u32 {
+            let entries = orders.iter().filter_map(|id| self.lab.entry(*id));
+            entries.map(|entry| u32::from(is(&entry))).sum()
+        };
+        (count(|entry| entry.sent > 0), count(|entry| entry.confirmed > 0))
     }
 
     /// Mirrored nodes are called m1 …, those of the quorum queue q1 …; the two
