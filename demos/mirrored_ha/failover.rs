@@ -207,7 +207,7 @@ async fn and_mirrored_to_all(lab: &Lab) -> Ran {
     let (killed_it, ()) = tokio::join!(kill, stream.go_on(&nodes, &is_over));
     killed_it?;
     lab.step(
-        text! { en: "fault", zh: "故障" },
+        text! { en: "once more", zh: "再来一次" },
         text! {
             en: "mirrored to all: n{n}, the leader, is killed",
             zh: "镜像到所有节点：杀掉主所在的 n{n}", n = leader + 1
