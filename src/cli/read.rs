@@ -153,7 +153,7 @@ fn title(chapter: &Chapter, lang: Lang) -> String {
 
 /// How long a text takes to read: 200 English words a minute, or 400 Chinese
 /// characters. Code is looked at rather than read.
-fn minutes(text: &str, lang: Lang) -> usize {
+pub fn minutes(text: &str, lang: Lang) -> usize {
     let mut code = false;
     let prose = text.lines().filter(|line| {
         let fence = line.starts_with("```");

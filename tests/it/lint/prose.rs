@@ -2,6 +2,7 @@
 
 use rmq_lab::{
     book::page::{Kind, blocks},
+    cli::read::minutes,
     text::Lang,
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -26,9 +27,17 @@ pub const RULES: &[Rule] = &[
         spoils: slips,
     },
     Rule { name: "no_table_is_torn", check: tables, spoils: torn },
+    Rule {
+        name: "a_chapter_is_read_in_a_few_minutes",
+        check: reading_time,
+        spoils: lectures,
+    },
 ];
 
 const COLUMNS: usize = 80;
+
+/// As `rmq-lab read` tells them: ten are promised, and some text is skipped.
+const MINUTES: usize = 11;
 
 fn columns(book: &Book) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -228,6 +237,32 @@ fn torn(_: &Book) -> Vec<Spoil> {
         ["…", "·", "×", "“a”", "✓", "─"].map(|c| {
             let table = format!("| a | b |\n|---|---|\n| {c} | d |");
             append(3, lang, &table)
+        })
+    });
+    spoils.collect()
+}
+
+fn reading_time(book: &Book) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for paper in book.chapter_texts() {
+        let minutes = minutes(&paper.text, paper.lang);
+        if minutes > MINUTES {
+            let says = format!("takes {minutes} minutes, not {MINUTES}");
+            found.push(Finding::new(&paper.path, says));
+        }
+    }
+    found
+}
+
+fn lectures(book: &Book) -> Vec<Spoil> {
+    let long = ["word\n".repeat(200 * MINUTES), "字\n".repeat(400 * MINUTES)];
+    let spoils = (0..book.chapters.len()).flat_map(|nth| {
+        LANGUAGES.map(|lang| {
+            let more = long[lang as usize].clone();
+            spoil(format!("chapter {nth} {lang:?}: a lecture"), move |book| {
+                let paper = &mut book.chapters[nth].texts[lang as usize];
+                paper.text.push_str(&more);
+            })
         })
     });
     spoils.collect()
