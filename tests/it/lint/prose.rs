@@ -1,7 +1,7 @@
 //! How the texts are set: columns, punctuation, spaces.
 
 use rmq_lab::{
-    book::page::{Kind, blocks},
+    book::page::{Kind, blocks, is_address},
     cli::read::minutes,
     text::Lang,
 };
@@ -48,8 +48,10 @@ fn columns(book: &Book) -> Vec<Finding> {
             let line_number = nth + 1;
             // The rows of README's tables are as long as they are.
             let row = !chapter && line.starts_with('|');
+            // An address cannot be broken, and it is not read.
+            let kept = row || is_address(line);
             let width = line.width();
-            if width > COLUMNS && !row && !exempt.contains(&line_number) {
+            if width > COLUMNS && !kept && !exempt.contains(&line_number) {
                 let says = format!("{width} columns");
                 found.push(Finding::new(paper.at(line_number), says));
             }
@@ -82,6 +84,8 @@ fn longer(book: &Book) -> Vec<Spoil> {
         spoils.push(append(nth, Lang::En, &row));
         let code = format!("```text\n{}\n```", "-".repeat(81));
         spoils.push(append(nth, Lang::Zh, &code));
+        let link = format!("[a](https://{})", "a".repeat(80));
+        spoils.push(append(nth, Lang::En, &link));
     }
     spoils.extend((0..book.papers.len()).map(|nth| {
         spoil(format!("paper {nth} is too long"), move |book| {

@@ -39,7 +39,7 @@ pub const RULES: &[Rule] = &[
 ];
 
 /// The sections that every chapter ends with, after those of its own.
-const SECTIONS: [[&str; 2]; 6] = [
+pub const SECTIONS: [[&str; 2]; 6] = [
     ["The naive answer", "常见的回答"],
     ["What it costs", "代价"],
     ["What it does not protect from", "挡不住什么"],
