@@ -1,5 +1,6 @@
 //! The chapters, as they are embedded.
 
+use super::page::is_address;
 use crate::text::Lang;
 
 /// One chapter, and what belongs to it.
@@ -78,13 +79,13 @@ impl Chapter {
 }
 
 /// How long a text takes to read: 200 English words a minute, or 400 Chinese
-/// characters. Code is looked at rather than read.
-fn minutes(text: &str, lang: Lang) -> usize {
+/// characters. Code is looked at rather than read, and an address is not shown.
+pub fn minutes(text: &str, lang: Lang) -> usize {
     let mut code = false;
     let prose = text.lines().filter(|line| {
         let fence = line.starts_with("```");
         code ^= fence;
-        !code && !fence
+        !code && !fence && !is_address(line)
     });
     let count: usize = match lang {
         Lang::En => prose.map(|line| line.split_whitespace().count()).sum(),
@@ -105,11 +106,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_takes_no_time_to_read() {
+    fn code_and_addresses_take_no_time_to_read() {
         let words = "word ".repeat(400);
         assert_eq!(minutes(&words, Lang::En), 2);
         let code = format!("```text\n{words}\n```\n");
         assert_eq!(minutes(&code, Lang::En), 1);
+        let addresses = "[name]: https://a.b\n".repeat(200);
+        assert_eq!(minutes(&addresses, Lang::En), 1);
         assert_eq!(minutes(&"字".repeat(401), Lang::Zh), 2);
     }
 }

@@ -83,6 +83,15 @@ pub fn plain(spans: &[Span]) -> String {
     spans.iter().map(|span| span.text.as_str()).collect()
 }
 
+/// Whether a line says no more than where a link leads: `[name]: https://…`.
+/// It is not shown.
+pub fn is_address(line: &str) -> bool {
+    let named = line.strip_prefix('[').and_then(|rest| rest.split_once("]: "));
+    named.is_some_and(|(_, address)| {
+        address.starts_with("https://") && !address.contains(' ')
+    })
+}
+
 type Events<'t> = std::vec::IntoIter<(Event<'t>, Range<usize>)>;
 
 struct Reader<'t> {
@@ -332,6 +341,27 @@ mod tests {
         assert_eq!(spans[5], span(", and "));
         assert_eq!(spans[8].link.as_deref(), Some("a.md"));
         assert_eq!(spans[9], span("."));
+    }
+
+    #[test]
+    fn an_address_is_told_below_and_not_shown() {
+        let address = "[ack]: https://a.b/ack";
+        assert!(is_address(address));
+        for other in ["[ack]: a.md", "[ack](https://a.b)", "[a]: https://b c"] {
+            assert!(!is_address(other), "{other}");
+        }
+        let all =
+            blocks(&format!("- The [*ack\n  guide*][ack].\n\n{address}\n"));
+        assert_eq!(all.len(), 1);
+        let Kind::List(None, items) = &all[0].kind else {
+            panic!("{all:?}");
+        };
+        let Kind::Paragraph(spans) = &items[0][0].kind else {
+            panic!("{items:?}");
+        };
+        assert_eq!(plain(spans), "The ack guide.");
+        assert!(spans[1].italic);
+        assert_eq!(spans[1].link.as_deref(), Some("https://a.b/ack"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::{
     ffi::OsString,
     io::{self, IsTerminal, Write},
     os::unix::process::ExitStatusExt,
+    path::Path,
     process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -16,6 +17,12 @@ use crate::problem::Exit;
 
 /// What a shell says when there is no such program.
 const NOT_FOUND: [i32; 2] = [126, 127];
+
+/// What `less` does unless the person says otherwise.
+const LESS: &str = "FRX";
+
+/// The first `less` that passes links on, with `-R`.
+const LESS_WITH_LINKS: u32 = 566;
 
 /// SIGINT.
 const INTERRUPT: i32 = 2;
@@ -76,7 +83,17 @@ impl Way {
     /// Whether a link arrives alive: the terminal is known to follow it, and
     /// nothing that might not pass it on lies in between.
     pub fn has_links(&self) -> bool {
-        *self == Self::Terminal && follows_links(|name| env::var_os(name))
+        let get = |name: &str| env::var_os(name);
+        match self {
+            Self::Pipe => false,
+            Self::Terminal => follows_links(get),
+            Self::Pager(pager) => {
+                follows_links(get)
+                    && raw_less(pager, get).is_some_and(|less| {
+                        version_of(less) >= Some(LESS_WITH_LINKS)
+                    })
+            }
+        }
     }
 
     /// Sends the text on its way, and tells how to end. A pager that is left
@@ -120,7 +137,7 @@ fn through(pager: &str, text: &str) -> io::Result<ExitStatus> {
     let _ignored = signal(SignalKind::interrupt());
     let mut command = Command::new("sh");
     command.arg("-c").arg(pager).stdin(Stdio::piped());
-    let defaults = [("LESS", "FRX"), ("LV", "-c"), ("LESSCHARSET", "utf-8")];
+    let defaults = [("LESS", LESS), ("LV", "-c"), ("LESSCHARSET", "utf-8")];
     for (name, value) in defaults {
         if env::var_os(name).is_none() {
             command.env(name, value);
@@ -132,6 +149,34 @@ fn through(pager: &str, text: &str) -> io::Result<ExitStatus> {
         let _ = stdin.write_all(text.as_bytes());
     }
     child.wait()
+}
+
+/// The program of a pager that is `less -R`, by its options or the person's.
+fn raw_less(
+    pager: &str,
+    get: impl Fn(&str) -> Option<OsString>,
+) -> Option<&str> {
+    let mut words = pager.split_whitespace();
+    let less = words.next()?;
+    let own = get("LESS").unwrap_or_else(|| LESS.into());
+    let own = own.to_string_lossy();
+    let mut options =
+        own.split_whitespace().chain(words).filter(|o| !o.starts_with("--"));
+    let is_less = Path::new(less).file_name().is_some_and(|n| n == "less");
+    (is_less && options.any(|option| option.contains('R'))).then_some(less)
+}
+
+/// The version that a `less` says it has.
+fn version_of(less: &str) -> Option<u32> {
+    let told = Command::new(less).arg("--version").output().ok()?;
+    version(&String::from_utf8_lossy(&told.stdout))
+}
+
+/// `less 590 (GNU regular expressions)`, `less 581.2 …`.
+fn version(told: &str) -> Option<u32> {
+    let number = told.strip_prefix("less ")?;
+    let end = number.find(|c: char| !c.is_ascii_digit());
+    number[..end.unwrap_or(number.len())].parse().ok()
 }
 
 /// Whether a terminal is known to follow links (OSC 8).
@@ -197,5 +242,27 @@ mod tests {
         assert!(!follows_links(here(&[("VTE_VERSION", "4205")])));
         assert!(!follows_links(here(&[("TERM", "xterm-256color")])));
         assert!(!Way::Pipe.has_links());
+    }
+
+    #[test]
+    fn a_less_says_its_version() {
+        assert_eq!(version("less 590 (GNU regular expressions)\n"), Some(590));
+        assert_eq!(version("less 581.2 (PCRE2)\nCopyright"), Some(581));
+        assert_eq!(version("less 668"), Some(668));
+        assert_eq!(version("less: unrecognized option"), None);
+        assert_eq!(version("BusyBox v1.36"), None);
+        assert_eq!(version(""), None);
+    }
+
+    #[test]
+    fn only_a_raw_less_passes_links_on() {
+        let none = || here(&[]);
+        assert_eq!(raw_less("less", none()), Some("less"));
+        assert_eq!(raw_less("/usr/bin/less -i", none()), Some("/usr/bin/less"));
+        assert_eq!(raw_less("most -R", none()), None);
+        let plain = || here(&[("LESS", "-FX")]);
+        assert_eq!(raw_less("less", plain()), None);
+        assert_eq!(raw_less("less -R", plain()), Some("less"));
+        assert_eq!(raw_less("less --RAW", plain()), None);
     }
 }

@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// Breaks words into lines of at most `columns`. Code is a command or a name
-/// to be pasted: it stays together unless no line could hold it.
+/// to be pasted, and so is an address: it stays together unless no line could
+/// hold it.
 pub fn wrap(spans: &[Span], columns: usize, lang: Lang) -> Vec<Vec<Span>> {
     let text = plain(spans);
     let columns = columns.max(2);
@@ -48,31 +49,38 @@ fn parts(
     lang: Lang,
 ) -> Vec<Range<usize>> {
     let mut at = 0;
-    let code: Vec<_> = spans
-        .iter()
-        .filter_map(|span| {
-            let range = at..at + span.text.len();
-            at = range.end;
-            span.code.then_some(range)
-        })
-        .collect();
-    let holds = |at: usize, code: &Range<usize>| {
-        let long = width_in(lang, &text[code.clone()]) > columns;
+    let code = spans.iter().filter_map(|span| {
+        let range = at..at + span.text.len();
+        at = range.end;
+        span.code.then_some(range)
+    });
+    let whole: Vec<_> = code.chain(addresses(text)).collect();
+    let holds = |at: usize, whole: &Range<usize>| {
+        let long = width_in(lang, &text[whole.clone()]) > columns;
         let broken = long && text[..at].ends_with(' ');
-        code.start < at && at < code.end && !broken
+        whole.start < at && at < whole.end && !broken
     };
     let mut parts: Vec<Range<usize>> = Vec::new();
     for part in unbroken(text) {
         let start = parts.last().map_or(0, |last| last.end);
         let end = start + part.len();
         match parts.last_mut() {
-            Some(last) if code.iter().any(|code| holds(start, code)) => {
+            Some(last) if whole.iter().any(|whole| holds(start, whole)) => {
                 last.end = end;
             }
             _ => parts.push(start..end),
         }
     }
     parts
+}
+
+/// Where addresses stand in a text.
+fn addresses(text: &str) -> impl Iterator<Item = Range<usize>> {
+    text.match_indices("https://").map(|(start, _)| {
+        let rest = &text[start..];
+        let end = rest.find(|c: char| !c.is_ascii_graphic() || c == ')');
+        start..start + end.unwrap_or(rest.len())
+    })
 }
 
 /// As many characters as fit, and the rest.
@@ -210,6 +218,23 @@ mod tests {
         assert_eq!(
             lines("a `rmq-lab demo one` b", 14, Lang::En),
             ["a rmq-lab demo", "one b"]
+        );
+    }
+
+    #[test]
+    fn an_address_stays_together_as_well() {
+        let told = |text, lang| -> Vec<String> {
+            let spans = dressed(spans(text), false, false);
+            let lines = wrap(&spans, 25, lang);
+            lines.iter().map(|line| plain(line)).collect()
+        };
+        assert_eq!(
+            told("see [the docs](https://a.b/c-d/e-f) there", Lang::En),
+            ["see the docs", "(https://a.b/c-d/e-f)", "there"]
+        );
+        assert_eq!(
+            told("见[文档](https://a.b/c-d/e-f)，再说", Lang::Zh),
+            ["见文档", "(https://a.b/c-d/e-f)，", "再说"]
         );
     }
 

@@ -10,6 +10,7 @@ use rmq_lab::{
     lab::Scenario,
     text::{Lang, Text},
 };
+use serde::Deserialize;
 
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 pub const LANGUAGES: [Lang; 2] = [Lang::En, Lang::Zh];
@@ -29,6 +30,8 @@ pub const README_ZH: &str = "README.zh-CN.md";
 pub struct Book {
     pub chapters: Vec<Pages>,
     pub topics: Vec<Facts>,
+    /// What interviewers ask.
+    pub asked: Toml<Asked>,
     /// README and the like, as far as they exist.
     pub papers: Vec<Paper>,
     /// Every file of the repository, from its root.
@@ -53,6 +56,27 @@ pub struct Pages {
     pub texts: [Paper; 2],
     pub questions: Toml<Questions>,
     pub hints: Toml<Hints>,
+}
+
+/// The commonly asked questions, as `asked.toml` has them.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    pub format: u32,
+    #[serde(rename = "question")]
+    pub questions: Vec<AskedOne>,
+}
+
+/// One of them.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskedOne {
+    /// Counted from 1.
+    pub number: u32,
+    pub topic: String,
+    /// Whether a run must prove the answer.
+    pub must_be_proven: bool,
+    pub ask: Text,
 }
 
 /// A file, and what is in it.
@@ -102,6 +126,7 @@ impl Book {
         Self {
             chapters: chapters.collect(),
             topics: topics.collect(),
+            asked: Toml::load("chapters/asked.toml".to_owned()),
             papers: papers
                 .map(|(path, lang)| Paper::load(path, *lang))
                 .collect(),
@@ -116,6 +141,12 @@ impl Book {
 
     pub fn chapter_texts(&self) -> impl Iterator<Item = &Paper> {
         self.chapters.iter().flat_map(|pages| &pages.texts)
+    }
+
+    /// What interviewers ask.
+    pub fn asked(&self) -> impl Iterator<Item = &AskedOne> {
+        let file = self.asked.read.as_ref().ok();
+        file.into_iter().flat_map(|file| &file.questions)
     }
 
     /// A scenario by `topic/scenario`.

@@ -2,18 +2,35 @@
 
 use std::{fs, path::Path};
 
-use rmq_lab::{book::shown, text::Lang};
-
-use super::{
-    book::{Book, Paper, ROOT},
-    rule::{Finding, Rule, Spoil, append, spoil},
+use rmq_lab::{
+    book::{
+        page::{Kind, blocks},
+        shown,
+    },
+    text::Lang,
 };
 
-pub const RULES: &[Rule] = &[Rule {
-    name: "code_shown_is_the_code",
-    check: code_shown_is_the_code,
-    spoils: other_code,
-}];
+use super::{
+    book::{Book, LANGUAGES, Paper, ROOT},
+    inline::flat,
+    rule::{Finding, Rule, Spoil, append, edit, spoil},
+};
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        name: "code_shown_is_the_code",
+        check: code_shown_is_the_code,
+        spoils: other_code,
+    },
+    Rule {
+        name: "a_block_of_code_is_a_drawing_commands_or_filled_in",
+        check: tags,
+        spoils: other_tags,
+    },
+];
+
+/// What a chapter shows beside a scenario's code: drawings, and commands.
+const TAGS: [&str; 2] = ["text", "sh"];
 
 const FILL: &str = "RMQ_LAB_UPDATE=1 cargo test --test it -- \
                     lint::code_shown_is_the_code fills it in";
@@ -89,5 +106,43 @@ fn other_code(book: &Book) -> Vec<Spoil> {
             })
         })
     }));
+    spoils
+}
+
+/// A difference without the comment before it was typed by hand.
+fn tags(book: &Book) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for paper in book.chapter_texts() {
+        for block in flat(&blocks(&paper.text)) {
+            let Kind::Code(tag, _) = block.kind else { continue };
+            let says = match tag.as_str() {
+                known if TAGS.contains(&known) => continue,
+                "diff" => "a difference of no scenario".to_owned(),
+                other => format!("code that is tagged {other:?}"),
+            };
+            found.push(Finding::new(paper.at(block.line), says));
+        }
+    }
+    found
+}
+
+fn other_tags(book: &Book) -> Vec<Spoil> {
+    let more = [
+        "```rust\nfn one() {}\n```",
+        "```toml\none = 1\n```",
+        "```text ignore\none\n```",
+        "```\none\n```",
+        "```diff\n-one\n+two\n```",
+        "So:\n\n    one",
+        "- So:\n\n  ```console\n  one\n  ```",
+    ];
+    let mut spoils = Vec::new();
+    for nth in 0..book.chapters.len() {
+        for lang in LANGUAGES {
+            spoils.extend(more.map(|what| append(nth, lang, what)));
+            spoils.push(edit(nth, lang, "```text", "```txt"));
+            spoils.push(edit(nth, lang, "<!-- diff: ", "<!-- that: "));
+        }
+    }
     spoils
 }

@@ -5,7 +5,7 @@ use std::path::{Component, Path};
 use rmq_lab::{
     book::{
         arrows::{Piece, pieces},
-        page::{Kind, blocks, plain},
+        page::{Kind, blocks, is_address, plain},
     },
     text::Lang,
 };
@@ -14,6 +14,7 @@ use super::{
     book::{Book, LANGUAGES, README, README_ZH},
     inline::{flat, words},
     rule::{Finding, Rule, Spoil, append, edit, spoil},
+    structure::SECTIONS,
     texts,
 };
 
@@ -29,6 +30,7 @@ pub const RULES: &[Rule] = &[
         check: mentions,
         spoils: strangers,
     },
+    Rule { name: "sources_can_be_followed", check: sources, spoils: dead_ends },
     Rule {
         name: "readme_lists_every_scenario",
         check: listed,
@@ -225,6 +227,76 @@ fn strangers(book: &Book) -> Vec<Spoil> {
     spoils.push(spoil("in README", |book| {
         book.papers[0].text.push_str("\nrmq-lab demo durability/never\n");
     }));
+    spoils
+}
+
+/// A source is a link, and a safe one; no address is wanting or left over.
+fn sources(book: &Book) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for paper in book.chapter_texts() {
+        let heading = format!("## {}", last_section(paper.lang));
+        let from = paper.line_of(&heading, 1);
+        let all = words(paper);
+        let own = all.iter().filter(|words| words.line > from);
+        let spans: Vec<_> = own
+            .flat_map(|w| w.spans.iter().map(move |s| (w.line, s)))
+            .collect();
+        if spans.iter().all(|(_, span)| span.link.is_none()) {
+            found.push(Finding::new(paper.at(from), "no source is a link"));
+        }
+        for (line, span) in &spans {
+            let link = span.link.as_deref();
+            if let Some(link) = link.filter(|l| !l.starts_with("https://")) {
+                let says = format!("a source that is not https: {link}");
+                found.push(Finding::new(paper.at(*line), says));
+            }
+            // What leads nowhere stays as it was typed.
+            if span.text.contains("][") {
+                let says = format!("a link without an address: {}", span.text);
+                found.push(Finding::new(paper.at(*line), says));
+            }
+        }
+        let lines = paper.text.lines().enumerate();
+        for (nth, line) in lines.filter(|(_, line)| is_address(line)) {
+            let name = line.split("]:").next().unwrap_or_default();
+            let (named, bare) = (format!("]{name}]"), format!("{name}][]"));
+            if !paper.text.contains(&named) && !paper.text.contains(&bare) {
+                let says = format!("nobody follows {line}");
+                found.push(Finding::new(paper.at(nth + 1), says));
+            }
+        }
+    }
+    found
+}
+
+fn last_section(lang: Lang) -> &'static str {
+    SECTIONS[SECTIONS.len() - 1][lang as usize]
+}
+
+fn dead_ends(book: &Book) -> Vec<Spoil> {
+    let mut spoils = Vec::new();
+    for nth in 0..book.chapters.len() {
+        for lang in LANGUAGES {
+            spoils.push(edit(nth, lang, "]: https://", "]: http://"));
+            spoils.push(append(nth, lang, "[no-one]: https://a.b"));
+            spoils.push(append(nth, lang, "- See [*there*][no-where]."));
+            spoils.push(append(nth, lang, "- See [there](http://a.b)."));
+            let what = format!("{nth} {lang:?}: no address");
+            spoils.push(spoil(what, move |book| {
+                let text = &mut book.chapters[nth].texts[lang as usize].text;
+                let lines = text.lines().filter(|line| !is_address(line));
+                *text = lines.map(|line| format!("{line}\n")).collect();
+            }));
+            let what = format!("{nth} {lang:?}: titles only");
+            spoils.push(spoil(what, move |book| {
+                let text = &mut book.chapters[nth].texts[lang as usize].text;
+                let heading = format!("## {}", last_section(lang));
+                let end = text.find(&heading).map(|at| at + heading.len());
+                text.truncate(end.unwrap_or_default());
+                text.push_str("\n\n- *A Guide*.\n");
+            }));
+        }
+    }
     spoils
 }
 

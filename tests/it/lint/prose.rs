@@ -1,7 +1,10 @@
 //! How the texts are set: columns, punctuation, spaces.
 
 use rmq_lab::{
-    book::page::{Kind, blocks},
+    book::{
+        chapter::minutes,
+        page::{Kind, blocks, is_address},
+    },
     text::Lang,
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -26,9 +29,17 @@ pub const RULES: &[Rule] = &[
         spoils: slips,
     },
     Rule { name: "no_table_is_torn", check: tables, spoils: torn },
+    Rule {
+        name: "a_chapter_is_read_in_a_few_minutes",
+        check: reading_time,
+        spoils: lectures,
+    },
 ];
 
 const COLUMNS: usize = 80;
+
+/// As `rmq-lab read` tells them: ten are promised, and some text is skipped.
+const MINUTES: usize = 11;
 
 fn columns(book: &Book) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -39,8 +50,10 @@ fn columns(book: &Book) -> Vec<Finding> {
             let line_number = nth + 1;
             // The rows of README's tables are as long as they are.
             let row = !chapter && line.starts_with('|');
+            // An address cannot be broken, and it is not read.
+            let kept = row || is_address(line);
             let width = line.width();
-            if width > COLUMNS && !row && !exempt.contains(&line_number) {
+            if width > COLUMNS && !kept && !exempt.contains(&line_number) {
                 let says = format!("{width} columns");
                 found.push(Finding::new(paper.at(line_number), says));
             }
@@ -73,6 +86,8 @@ fn longer(book: &Book) -> Vec<Spoil> {
         spoils.push(append(nth, Lang::En, &row));
         let code = format!("```text\n{}\n```", "-".repeat(81));
         spoils.push(append(nth, Lang::Zh, &code));
+        let link = format!("[a](https://{})", "a".repeat(80));
+        spoils.push(append(nth, Lang::En, &link));
     }
     spoils.extend((0..book.papers.len()).map(|nth| {
         spoil(format!("paper {nth} is too long"), move |book| {
@@ -228,6 +243,32 @@ fn torn(_: &Book) -> Vec<Spoil> {
         ["…", "·", "×", "“a”", "✓", "─"].map(|c| {
             let table = format!("| a | b |\n|---|---|\n| {c} | d |");
             append(3, lang, &table)
+        })
+    });
+    spoils.collect()
+}
+
+fn reading_time(book: &Book) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for paper in book.chapter_texts() {
+        let minutes = minutes(&paper.text, paper.lang);
+        if minutes > MINUTES {
+            let says = format!("takes {minutes} minutes, not {MINUTES}");
+            found.push(Finding::new(&paper.path, says));
+        }
+    }
+    found
+}
+
+fn lectures(book: &Book) -> Vec<Spoil> {
+    let long = ["word\n".repeat(200 * MINUTES), "字\n".repeat(400 * MINUTES)];
+    let spoils = (0..book.chapters.len()).flat_map(|nth| {
+        LANGUAGES.map(|lang| {
+            let more = long[lang as usize].clone();
+            spoil(format!("chapter {nth} {lang:?}: a lecture"), move |book| {
+                let paper = &mut book.chapters[nth].texts[lang as usize];
+                paper.text.push_str(&more);
+            })
         })
     });
     spoils.collect()

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rmq_lab::book::questions::Question;
 
 use super::{
-    book::{Book, Toml},
+    book::{AskedOne, Book, Toml},
     rule::{Finding, Rule, Spoil, spoil},
     scenarios::HINTS,
     texts::is_chinese,
@@ -30,6 +30,11 @@ pub const RULES: &[Rule] = &[
         spoils: other_lengths,
     },
     Rule {
+        name: "the_asked_questions_are_numbered_by_topic",
+        check: numbered,
+        spoils: other_numbers,
+    },
+    Rule {
         name: "every_asked_question_is_answered",
         check: answered,
         spoils: unanswered,
@@ -41,16 +46,7 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-/// The commonly asked questions: 1 to this.
-const ASKED: u32 = 38;
-
-/// Those whose answer a run must prove.
-const MUST_BE_PROVEN: [u32; 31] = [
-    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
-    24, 25, 26, 27, 28, 29, 30, 31, 32, 33,
-];
-
-/// At least so many of all are.
+/// At least so many of the asked ones are proven.
 const PROVEN: usize = 25;
 
 /// In thirty seconds: English words, and Chinese characters and Latin words.
@@ -72,11 +68,20 @@ fn formats(book: &Book) -> Vec<Finding> {
             of(&pages.hints, |file| file.format),
         ]
     });
-    both.flatten().collect()
+    let asked = of(&book.asked, |file| file.format);
+    both.flatten().chain(asked).collect()
 }
 
 fn other_formats(_: &Book) -> Vec<Spoil> {
     vec![
+        spoil("asked questions that cannot be read", |book| {
+            book.asked.read = Err("torn".to_owned());
+        }),
+        spoil("another format of asked questions", |book| {
+            if let Ok(file) = &mut book.asked.read {
+                file.format = 2;
+            }
+        }),
         spoil("questions that cannot be read", |book| {
             book.chapters[0].questions.read = Err("torn".to_owned());
         }),
@@ -130,7 +135,7 @@ fn whole(book: &Book) -> Vec<Finding> {
             }
         }
         for number in &question.list {
-            if !(1..=ASKED).contains(number) {
+            if book.asked().all(|one| one.number != *number) {
                 say(format!("answers {number}, which is not on the list"));
             }
         }
@@ -195,7 +200,8 @@ fn in_parts(book: &Book) -> Vec<Spoil> {
     spoils.extend(each(book, "proven by nobody knows what", |q| {
         q.proven_by.push("idempotency/never".to_owned());
     }));
-    spoils.push(first("question 39", |q| q.list.push(ASKED + 1)));
+    let last = book.asked().map(|one| one.number).max().unwrap_or_default();
+    spoils.push(first("one too many", move |q| q.list.push(last + 1)));
     spoils.push(first("question 0", |q| q.list.push(0)));
     spoils
 }
@@ -270,18 +276,70 @@ fn other_lengths(book: &Book) -> Vec<Spoil> {
     spoils
 }
 
+/// Where an asked question stands.
+fn asked_at(book: &Book, one: &AskedOne) -> String {
+    format!("{} {}: {}", book.asked.path, one.number, one.ask.en)
+}
+
+fn numbered(book: &Book) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut topics = book.chapters.iter().map(|pages| &pages.topic).peekable();
+    for (number, one) in (1..).zip(book.asked()) {
+        let mut say = |says: String| {
+            found.push(Finding::new(asked_at(book, one), says));
+        };
+        if one.number != number {
+            say(format!("number {}, and it is the {number}th", one.number));
+        }
+        // In the order of the chapters.
+        while topics.next_if(|topic| **topic != one.topic).is_some() {}
+        if topics.peek().is_none() {
+            say(format!("{} is no topic, or was before", one.topic));
+        }
+    }
+    if book.asked().next().is_none() {
+        found.push(Finding::new(&book.asked.path, "nothing is asked"));
+    }
+    found
+}
+
+fn other_numbers(_: &Book) -> Vec<Spoil> {
+    type Change = fn(&mut Vec<AskedOne>);
+    let changes: [(&str, Change); 5] = [
+        ("nothing is asked", Vec::clear),
+        ("one is left out", |asked| {
+            asked.remove(11);
+        }),
+        ("two change places", |asked| asked.swap(3, 4)),
+        ("another topic", |asked| asked[20].topic = "weather".to_owned()),
+        ("a topic again", |asked| {
+            let first = asked[0].topic.clone();
+            asked[37].topic = first;
+        }),
+    ];
+    let spoils = changes.into_iter().map(|(what, change)| {
+        spoil(what, move |book| {
+            if let Ok(file) = &mut book.asked.read {
+                change(&mut file.questions);
+            }
+        })
+    });
+    spoils.collect()
+}
+
 fn answered(book: &Book) -> Vec<Finding> {
-    let missing = |number: &u32| {
-        all(book).all(|(_, question)| !question.list.contains(number))
+    let missing = |one: &&AskedOne| {
+        all(book).all(|(_, question)| !question.list.contains(&one.number))
     };
-    (1..=ASKED)
+    book.asked()
         .filter(missing)
-        .map(|n| Finding::new(format!("question {n}"), "nobody answers it"))
+        .map(|one| Finding::new(asked_at(book, one), "nobody answers it"))
         .collect()
 }
 
-fn unanswered(_: &Book) -> Vec<Spoil> {
-    let spoils = (1..=ASKED).map(|number| {
+fn unanswered(book: &Book) -> Vec<Spoil> {
+    let spoils = book.asked().map(|one| {
+        let number = one.number;
         spoil(format!("{number} is not answered"), move |book| {
             for pages in &mut book.chapters {
                 let Ok(file) = &mut pages.questions.read else { continue };
@@ -293,29 +351,32 @@ fn unanswered(_: &Book) -> Vec<Spoil> {
 }
 
 fn proven(book: &Book) -> Vec<Finding> {
-    let is_proven = |number: &u32| {
+    let is_proven = |one: &&AskedOne| {
         all(book).any(|(_, question)| {
-            question.list.contains(number)
+            question.list.contains(&one.number)
                 && question.proven_by.iter().any(|t| book.case(t).is_some())
         })
     };
-    let mut found: Vec<_> = MUST_BE_PROVEN
-        .iter()
-        .filter(|number| !is_proven(number))
-        .map(|n| Finding::new(format!("question {n}"), "no run proves it"))
+    let mut found: Vec<_> = book
+        .asked()
+        .filter(|one| one.must_be_proven && !is_proven(one))
+        .map(|one| Finding::new(asked_at(book, one), "no run proves it"))
         .collect();
-    let count = (1..=ASKED).filter(is_proven).count();
+    let (count, asked) =
+        (book.asked().filter(is_proven).count(), book.asked().count());
     if count < PROVEN {
-        let says = format!("runs prove {count} of {ASKED}, less than {PROVEN}");
+        let says = format!("runs prove {count} of {asked}, less than {PROVEN}");
         found.push(Finding::new("questions", says));
     }
     found
 }
 
-fn unproven(_: &Book) -> Vec<Spoil> {
-    let mut spoils: Vec<_> = MUST_BE_PROVEN
-        .into_iter()
-        .map(|number| {
+fn unproven(book: &Book) -> Vec<Spoil> {
+    let mut spoils: Vec<_> = book
+        .asked()
+        .filter(|one| one.must_be_proven)
+        .map(|one| {
+            let number = one.number;
             spoil(format!("{number} is not proven"), move |book| {
                 for pages in &mut book.chapters {
                     let Ok(file) = &mut pages.questions.read else { continue };

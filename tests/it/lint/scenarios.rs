@@ -53,7 +53,8 @@ fn topics(book: &Book) -> Vec<Finding> {
     let there: BTreeSet<_> = book
         .files
         .iter()
-        .filter_map(|path| path.strip_prefix("chapters/")?.split('/').next())
+        .filter_map(|path| path.strip_prefix("chapters/")?.split_once('/'))
+        .map(|(directory, _)| directory)
         .collect();
     let known = book.chapters.iter().map(|pages| pages.directory.as_str());
     let known: BTreeSet<_> = known.collect();

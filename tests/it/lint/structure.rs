@@ -31,10 +31,15 @@ pub const RULES: &[Rule] = &[
         check: drawings,
         spoils: other_drawings,
     },
+    Rule {
+        name: "readme_says_how_to_teach_and_how_to_add",
+        check: readmes,
+        spoils: silent_readmes,
+    },
 ];
 
 /// The sections that every chapter ends with, after those of its own.
-const SECTIONS: [[&str; 2]; 6] = [
+pub const SECTIONS: [[&str; 2]; 6] = [
     ["The naive answer", "常见的回答"],
     ["What it costs", "代价"],
     ["What it does not protect from", "挡不住什么"],
@@ -45,6 +50,11 @@ const SECTIONS: [[&str; 2]; 6] = [
 
 /// How a chapter begins.
 const ASKED: [&str; 2] = ["What an interviewer asks", "面试官会问"];
+
+/// What a README says in points, and at least so many of them.
+const IN_POINTS: [[&str; 2]; 2] =
+    [["Teaching with it", "怎么用它讲课"], ["Adding to it", "参与开发"]];
+const POINTS: usize = 5;
 
 /// Columns of a drawing.
 const DRAWING: usize = 76;
@@ -329,6 +339,66 @@ fn other_drawings(_: &Book) -> Vec<Spoil> {
             let text = &mut book.chapters[2].texts[lang as usize].text;
             *text = text.replace("```text", "```sh");
         }));
+    }
+    spoils
+}
+
+fn readmes(book: &Book) -> Vec<Finding> {
+    let papers = book.papers.iter();
+    let papers =
+        papers.filter(|paper| [README, README_ZH].contains(&&*paper.path));
+    let mut found = Vec::new();
+    for paper in papers {
+        let all = blocks(&paper.text);
+        for section in IN_POINTS {
+            let section = section[paper.lang as usize];
+            let mut rest = all.iter().skip_while(|block| match &block.kind {
+                Kind::Heading(2, spans) => plain(spans) != section,
+                _ => true,
+            });
+            let Some(heading) = rest.next() else {
+                let says = format!("## {section} is missing");
+                found.push(Finding::new(&paper.path, says));
+                continue;
+            };
+            let own = rest
+                .take_while(|block| !matches!(block.kind, Kind::Heading(..)));
+            let points = own.map(|block| match &block.kind {
+                Kind::List(_, items) => items.len(),
+                _ => 0,
+            });
+            let points: usize = points.sum();
+            if points < POINTS {
+                let says = format!(
+                    "## {section} has {points} points, less than {POINTS}"
+                );
+                found.push(Finding::new(paper.at(heading.line), says));
+            }
+        }
+    }
+    found
+}
+
+fn silent_readmes(_: &Book) -> Vec<Spoil> {
+    let readmes = [(README, Lang::En), (README_ZH, Lang::Zh)];
+    let mut spoils = Vec::new();
+    for (path, lang) in readmes {
+        for section in IN_POINTS {
+            let section = section[lang as usize];
+            let changed = |what: &str, to: String| {
+                let heading = format!("## {section}\n");
+                spoil(format!("{path}: {section}: {what}"), move |book| {
+                    let papers = book.papers.iter_mut();
+                    for paper in papers.filter(|paper| paper.path == path) {
+                        paper.text = paper.text.replace(&heading, &to);
+                    }
+                })
+            };
+            spoils.push(changed("gone", String::new()));
+            spoils.push(changed("deeper", format!("### {section}\n")));
+            let elsewhere = format!("## {section}\n\nSo.\n\n## Else\n");
+            spoils.push(changed("empty", elsewhere));
+        }
     }
     spoils
 }

@@ -29,7 +29,7 @@ pub fn all(book: &Book) -> Vec<(String, Text)> {
     of_catalogue(book).into_iter().chain(of_book(book)).collect()
 }
 
-/// Every text of questions and hints, and where it stands.
+/// Every text of questions, asked ones too, and of hints, and where it stands.
 pub fn of_book(book: &Book) -> Vec<(String, Text)> {
     let mut texts = Vec::new();
     for (at, question) in questions::all(book) {
@@ -39,6 +39,10 @@ pub fn of_book(book: &Book) -> Vec<(String, Text)> {
         let own = own.chain(wrong).chain(&question.hint);
         texts.extend(own.map(|text| (at.clone(), text.clone())));
     }
+    texts.extend(book.asked().map(|one| {
+        let at = format!("{} {}", book.asked.path, one.number);
+        (at, one.ask.clone())
+    }));
     for pages in &book.chapters {
         let Ok(hints) = &pages.hints.read else { continue };
         for own in &hints.scenarios {
@@ -114,6 +118,11 @@ fn one_language(book: &Book) -> Vec<Spoil> {
         };
         spoils.push(first(&format!("{what}: English for both"), english));
     }
+    spoils.push(spoil("an asked question in English only", |book| {
+        if let Ok(file) = &mut book.asked.read {
+            file.questions[16].ask.zh = "".into();
+        }
+    }));
     spoils.push(spoil("a hint in English only", |book| {
         if let Ok(hints) = &mut book.chapters[3].hints.read {
             hints.scenarios[0].hint[1].zh = "".into();
