@@ -24,9 +24,10 @@ use super::{
     image::{Image, Reference},
 };
 use crate::{
-    event::{Login, Service},
+    event::{Login, Place, Service},
     problem::Problem,
     text,
+    text::Text,
 };
 
 /// Which broker a run is about.
@@ -184,6 +185,12 @@ impl Broker {
             user: self.user.clone(),
             password: self.password.clone(),
         }
+    }
+
+    /// Where clients on this host reach it, under a name.
+    pub fn place(&self, name: &str) -> Place {
+        let what = Text::same(format!("{name} AMQP"));
+        Place { what, at: self.amqp.to_string() }
     }
 
     /// The image it runs from, to start another beside it.

@@ -23,7 +23,7 @@ use tokio::time::sleep;
 use super::{
     Broker, Engine, Hear, News, broker::Identity, docker, image::Image,
 };
-use crate::{problem::Problem, text};
+use crate::{event::Place, problem::Problem, text, text::Text};
 
 /// Brokers that are nodes of one cluster.
 pub struct Cluster {
@@ -116,6 +116,19 @@ impl Cluster {
         let prefix = engine.prefix();
         let name = name.to_owned();
         (0..size).map(move |n| format!("{prefix}-{}", node_name(&name, n)))
+    }
+
+    /// Where this host reaches a node: its management page, and AMQP.
+    pub fn places_of(node: &Broker) -> [Place; 2] {
+        let name = node.service.container.rsplit('-').next();
+        let name = name.unwrap_or_default();
+        let at = node.management.url.clone();
+        [Place { what: Text::same(name), at }, node.place(name)]
+    }
+
+    /// The same of all nodes.
+    pub fn places(&self) -> Vec<Place> {
+        self.nodes.iter().flat_map(Self::places_of).collect()
     }
 
     /// The container of the next node that is made.
