@@ -151,7 +151,8 @@ impl Lab {
     pub async fn start_cluster(&self, size: usize) -> anyhow::Result<Cluster> {
         let engine = &self.0.stage.engine;
         let image = self.0.stage.broker.image();
-        let _claim = memory::claim(size, memory::available_mib())?;
+        let free = memory::available_mib(Some(engine)).await;
+        let _claim = memory::claim(size, free)?;
         let name = format!("cluster-{}", self.0.vhost);
         lock(&self.0.started).extend(Cluster::containers(engine, &name, size));
         let narrator = self.0.narrator.clone();

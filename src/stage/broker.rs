@@ -22,6 +22,7 @@ use super::{
     docker::Container,
     http::Management,
     image::{Image, Reference},
+    memory::AT_WORK_MIB,
 };
 use crate::{
     event::{Login, Place, Service},
@@ -303,8 +304,9 @@ async fn did_not_boot(container: &Container) -> Problem {
         last = last
     })
     .help(text! {
-        en: "a broker wants about 300 MB of memory: rmq-lab doctor",
-        zh: "broker 约需 300 MB 内存：rmq-lab doctor"
+        en: "a broker wants about {mib} MiB of memory: rmq-lab doctor",
+        zh: "broker 约需 {mib} MiB 内存：rmq-lab doctor",
+        mib = AT_WORK_MIB
     })
     .help(text! {
         en: "an image of your own must have the official one's shape: images/CONTRACT.md",

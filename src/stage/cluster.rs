@@ -22,6 +22,7 @@ use tokio::time::sleep;
 
 use super::{
     Broker, Engine, Hear, News, broker::Identity, docker, image::Image,
+    memory::AT_WORK_MIB,
 };
 use crate::{event::Place, problem::Problem, text, text::Text};
 
@@ -305,8 +306,10 @@ impl Cluster {
                     size = size, seen = seen
                 })
                 .help(text! {
-                    en: "three brokers want about 1 GB of memory: rmq-lab doctor",
-                    zh: "三个 broker 约需 1 GB 内存：rmq-lab doctor"
+                    en: "a broker wants about {mib} MiB of memory: \
+                         rmq-lab doctor",
+                    zh: "每个 broker 约需 {mib} MiB 内存：rmq-lab doctor",
+                    mib = AT_WORK_MIB
                 }));
             }
             sleep(ASKED_EVERY).await;
