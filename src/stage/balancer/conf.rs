@@ -66,7 +66,8 @@ pub const fn statistics_of(n: u16) -> u16 {
 
 /// What forwards from the host to the virtual address, and to the statistics
 /// of these balancers. It tries the address again quickly: it may be on its
-/// way. A balancer may not be there yet, and have another address later.
+/// way. A balancer is looked for while it runs, not at its start: it may not be
+/// there yet, and nothing is to wait for a name that nobody knows.
 pub fn gateway(address: Ipv4Addr, balancers: &[String]) -> String {
     let mut conf = format!(
         "defaults\n    mode tcp\n    timeout connect 500ms\n    \
@@ -81,7 +82,7 @@ pub fn gateway(address: Ipv4Addr, balancers: &[String]) -> String {
             conf,
             "listen statistics{port}\n    bind :{port}\n    \
              server lb {host}:{STATISTICS} resolvers docker \
-             init-addr last,libc,none\n"
+             resolve-prefer ipv4 init-addr none\n"
         );
     }
     conf
