@@ -14,6 +14,7 @@ mod failover;
 mod half_dead;
 mod haproxy_dead;
 mod home_node;
+mod home_node_3;
 mod hung_leader;
 mod idle_cut;
 mod last_copy;
@@ -47,6 +48,7 @@ pub const TOPIC: Topic = Topic {
     noun: Noun::Order,
     scenarios: &[
         &home_node::HOME_NODE,
+        &home_node_3::HOME_NODE_3,
         &failover::FAILOVER,
         &unsynced::UNSYNCED,
         &shutdown::SHUTDOWN,

@@ -238,7 +238,8 @@ pub struct Demo {
     /// The run as one page for a browser, written when it is over.
     #[arg(long, value_name = "FILE.html", value_hint = clap::ValueHint::FilePath)]
     pub report: Option<PathBuf>,
-    /// Keep the stage at the end, and tell where its management page is.
+    /// Keep the stage and what the last way has of its own until Enter, and
+    /// tell where each is reached.
     #[arg(long)]
     pub hold: bool,
     /// RabbitMQ 4 (default) or 3, or an image of your own.

@@ -6,12 +6,14 @@
 //! `schema/event.schema.json` describes one line of it.
 
 mod shown;
+mod stands;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::shown::{
     Bar, BarGroup, Chart, Column, Figure, Gauge, Grid, GridRow, Seat, Unit,
 };
+pub use self::stands::{Login, Place, Service};
 use crate::{
     ledger::{Anomaly, Counts, Fact, MessageId, Noun},
     text::Text,
@@ -99,22 +101,6 @@ pub enum Verdict {
     Inconclusive,
     /// A broker version for which nothing is claimed.
     Observed,
-}
-
-/// Something a scenario runs on, as it really was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Service {
-    /// Product and version: `RabbitMQ 4.3.6`.
-    pub product: String,
-    /// The image it ran from.
-    pub image: String,
-    /// How the image got here: `present`, `pulled` or `built`.
-    pub source: String,
-    /// The container's name, to be used with `docker exec`.
-    pub container: String,
-    /// From container start to the first answer in its own protocol, in
-    /// milliseconds.
-    pub boot_ms: u64,
 }
 
 /// One answer to choose from.
@@ -251,12 +237,18 @@ pub enum Event {
         /// After so long, in milliseconds.
         took_ms: u64,
     },
-    /// The stage stands.
+    /// The stage stands, or what a scenario or a way has beside it.
     StageUp {
         /// What it holds, the broker first.
         services: Vec<Service>,
         /// Management address, user and password, with `--hold`.
         management: Option<Login>,
+        /// The way that has started it for itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        way: Option<WayName>,
+        /// Where it is reached.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        places: Vec<Place>,
     },
     /// A scenario begins.
     ScenarioStarted {
@@ -398,17 +390,6 @@ pub enum Event {
         /// The exit code.
         exit: u8,
     },
-}
-
-/// Where to look at the broker, with a login made for this run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Login {
-    /// The management page.
-    pub url: String,
-    /// User.
-    pub user: String,
-    /// Password.
-    pub password: String,
 }
 
 fn is_false(is: &bool) -> bool {

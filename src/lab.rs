@@ -77,6 +77,8 @@ struct Inner {
     cluster: Option<Arc<Cluster>>,
     /// Containers that the way itself has started.
     started: Mutex<Vec<String>>,
+    /// Somebody looks at what stands when the run is over.
+    keep: bool,
     narrator: Narrator,
     began: Instant,
     ledger: Mutex<Ledger>,

@@ -3,10 +3,10 @@
 //!
 //! A cluster shares definitions: every node knows the queue. Its messages are
 //! where it was declared. On 4.x a publish through another node is nacked as
-//! long as that node is away. On 3.10 it is *confirmed and dropped*: to the
-//! node that routes, a queue whose home is down is no queue, and confirming
-//! what leads nowhere is what a broker does. Only `mandatory` tells: the
-//! message comes back first. What was stored returns with the node on both.
+//! long as that node is away. To the node of 3.10 that routes, a queue whose
+//! home is down is no queue, and the message comes back; what becomes of it
+//! without `mandatory` is [`home-node-3`](super::home_node_3). What was stored
+//! returns with the node on both.
 //!
 //! Source: RabbitMQ documentation, "Clustering Guide", section "What is
 //! Replicated?"; 3.13, "Classic Queue Mirroring", section "Non-mirrored Queue
@@ -16,19 +16,23 @@
 
 use std::time::Duration;
 
+use lapin::{
+    ErrorKind,
+    options::QueueDeclareOptions,
+    types::{AMQPValue, FieldTable},
+};
+use tokio::time::timeout;
+
 use super::{
-    meanwhile::{
-        all_meanwhile, confirmed_meanwhile, nothing_meanwhile, of_them_later,
-        split,
-    },
-    nodes::{Kind, Nodes, PATIENCE, killed},
+    meanwhile::{all_meanwhile, nothing_meanwhile, of_them_later, split},
+    nodes::{Kind, Nodes, PATIENCE, connect, killed},
 };
 use crate::{
-    demos::shop::orders::Ran,
+    demos::shop::orders::{ORDERS, Ran},
     event::{Column, Unit},
     lab::{
         ClusterOf, Hits, Lab, Needs, Outcome, Predict, Scenario, Strike, Ways,
-        check::{every_attempt_answered, figure_is},
+        check::figure_is,
     },
     mechanism, text,
     text::Text,
@@ -49,14 +53,14 @@ pub static HOME_NODE: Scenario = Scenario {
     predict: Predict {
         question: text! {
             en: "A durable classic queue, its node down. A publish through \
-                 another node, confirms on, without mandatory?",
-            zh: "持久的经典队列，所在节点宕机。从别的节点发布，开了确认，没开 \
+                 another node, confirms on, with mandatory?",
+            zh: "持久的经典队列，所在节点宕机。从别的节点发布，开了确认，带 \
                  mandatory，结果？"
         },
         choices: &[
             text! {
-                en: "4.x nacks it; 3.10 confirms and drops it",
-                zh: "4.x 拒收（nack）；3.10 确认后丢掉"
+                en: "not taken: 4.3 nacks it, 3.10 returns it",
+                zh: "不收：4.3 拒收（nack），3.10 退回"
             },
             text! { en: "confirmed, and stored elsewhere", zh: "确认，存在别处" },
             text! { en: "no answer until the node is back", zh: "节点恢复前没应答" },
@@ -73,20 +77,12 @@ pub static HOME_NODE: Scenario = Scenario {
     strikes: &[Strike::BrokerKilled],
     hits: Hits::Once,
     tried: &[(3, 10), (4, 3)],
-    ways: Ways::Three {
+    ways: Ways::Pair {
         naive: way!(
             on_one_node,
-            refused_or_dropped,
-            text! {
-                en: "a classic queue on one node", zh: "经典队列，只在一个节点上"
-            },
-        ),
-        halfway: way!(
-            on_one_node_and_mandatory,
             refused_or_returned,
             text! {
-                en: "the same, published with mandatory",
-                zh: "同上，发布时带 mandatory"
+                en: "a classic queue on one node", zh: "经典队列，只在一个节点上"
             },
         ),
         fixed: way!(
@@ -98,7 +94,7 @@ pub static HOME_NODE: Scenario = Scenario {
         ),
         mechanisms: &[mechanism!(
             "members",
-            on_one_node_and_mandatory,
+            on_one_node,
             refused_or_returned,
             text! { en: "members on other nodes", zh: "其他节点上的成员" },
         )],
@@ -113,19 +109,17 @@ pub static HOME_NODE: Scenario = Scenario {
     bars: &[],
     claim: text! {
         en: "a: a cluster shares definitions, not messages. The queue is down \
-             with its node; 3.10 even confirms what it drops.",
-        zh: "a：集群共享的是定义，不是消息。节点挂了队列就挂了；\
-             3.10 甚至边确认边丢。"
+             with its node, and nothing is taken for it.",
+        zh: "a：集群共享的是定义，不是消息。节点挂了队列就挂了，发来的一概不收。"
     },
     fix: text! {
-        en: "A quorum queue. Publish with mandatory in any case: 4.3 nacks, on \
-             3.10 only that tells that there was nowhere to put it.",
-        zh: "用仲裁队列。发布一律带 mandatory：没地方放，4.3 会 nack，3.10 只有它能告诉你。"
+        en: "A quorum queue. Publish with mandatory in any case, see \
+             `home-node-3`.",
+        zh: "用仲裁队列。发布一律带 mandatory，见 `home-node-3`。"
     },
     limit: text! {
-        en: "What was stored comes back with the node, if its disk does. \
-             On 3.x, declaring it elsewhere meanwhile is refused (404).",
-        zh: "已存下的会随节点回来，前提是盘还在。3.x 上，其间想在别处重新声明，会被拒绝（404）。"
+        en: "What was stored comes back with the node, if its disk does.",
+        zh: "已存下的会随节点回来，前提是盘还在。"
     },
     say: text! {
         en: "\"Clustering is not replication.\"",
@@ -136,11 +130,6 @@ pub static HOME_NODE: Scenario = Scenario {
 
 /// Messages have to be somewhere, and that is one node.
 async fn on_one_node(lab: Lab) -> Ran {
-    home_goes(&lab, Kind::Classic, Mandatory::No).await
-}
-
-/// The broker is asked to say when there is no queue.
-async fn on_one_node_and_mandatory(lab: Lab) -> Ran {
     home_goes(&lab, Kind::Classic, Mandatory::Yes).await
 }
 
@@ -157,7 +146,7 @@ pub(super) enum Mandatory {
 }
 
 /// One order in so many is published while the node is away.
-const MEANWHILE: u32 = 2;
+pub(super) const MEANWHILE: u32 = 2;
 /// The first nack may take a while: 6.5 s were seen once on 4.3.6.
 const REFUSED_WITHIN: Duration = Duration::from_secs(20);
 const HOME: usize = 0;
@@ -190,7 +179,10 @@ pub(super) async fn home_goes(
     lab.struck_once(Strike::BrokerKilled);
     nodes.until_missed(OTHER, 1).await?;
     let patience = match kind {
-        Kind::Classic => REFUSED_WITHIN,
+        Kind::Classic => {
+            declare_elsewhere(lab, &nodes).await?;
+            REFUSED_WITHIN
+        }
         Kind::Quorum(_) => PATIENCE,
     };
     let mut shop = nodes.patient_publisher(&[OTHER, 2], patience)?;
@@ -215,8 +207,46 @@ pub(super) async fn home_goes(
     nodes.draw(OTHER, &[(HOME, killed())]).await?;
     nodes.heal().await?;
     nodes.publish_again(&mut shop, &open).await?;
+    nodes.until_led_by(OTHER, &[HOME, OTHER, 2]).await?;
+    nodes.draw(OTHER, &[]).await?;
     let when = text! { en: "the node is back", zh: "节点恢复之后" };
-    nodes.look(OTHER, when).await?;
+    nodes.look(OTHER, when).await
+}
+
+/// What a client hears that declares the queue once more, just as it is, while
+/// its node is away. Only 3.x answers at once: 4.x was seen to take a minute.
+async fn declare_elsewhere(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
+    if lab.version() >= (4, 0) {
+        return Ok(());
+    }
+    let connection = connect(&nodes.address(OTHER)?).await?;
+    let channel = connection.create_channel().await?;
+    let mut arguments = FieldTable::default();
+    let classic = AMQPValue::LongString("classic".into());
+    arguments.insert("x-queue-type".into(), classic);
+    let durable = QueueDeclareOptions::durable();
+    let declared = channel.queue_declare(ORDERS.into(), durable, arguments);
+    let refused = match timeout(REFUSED_WITHIN, declared).await {
+        Ok(Err(error)) => Some(error),
+        Ok(Ok(_)) | Err(_) => None,
+    };
+    let (code, said) = match refused.as_ref().map(|error| error.kind()) {
+        Some(ErrorKind::ProtocolError(said)) => {
+            (said.get_id(), said.get_message().to_string())
+        }
+        _ => (0, "-".to_owned()),
+    };
+    let name = text! { en: "declared again", zh: "重新声明" };
+    lab.observe("declared", name, code.into(), Unit::Count);
+    lab.step(
+        text! { en: "declare", zh: "声明" },
+        text! {
+            en: "through another node: {code}, {said}",
+            zh: "经别的节点：{code}，{said}",
+            code = code, said = said
+        },
+    );
+    connection.close(200, "asked".into()).await?;
     Ok(())
 }
 
@@ -230,31 +260,16 @@ fn refused(outcome: &Outcome) -> Result<(), Text> {
     nothing_meanwhile(outcome)
 }
 
-/// Nothing is lost where the publishes were refused; where they were
-/// confirmed all the same, just those are gone.
-fn refused_or_dropped(outcome: &Outcome) -> Result<(), Text> {
-    if outcome.version >= REFUSES_SINCE {
-        return refused(outcome);
-    }
-    let later = of_them_later(outcome.messages, MEANWHILE);
-    confirmed_meanwhile(outcome, later)?;
-    every_attempt_answered(outcome)?;
-    let counts = &outcome.audit.counts;
-    match (counts.lost, counts.returned) {
-        (lost, 0) if lost == u64::from(later) => Ok(()),
-        (lost, returned) => Err(text! {
-            en: "{lost} lost, {returned} returned, not {later} and none",
-            zh: "丢失 {lost}，退回 {returned}，而不是 {later} 和 0",
-            lost = lost, returned = returned, later = later
-        }),
-    }
-}
-
-/// Nothing was confirmed meanwhile, nothing is lost, and each was told of.
+/// Each was refused, by a nack or, on 3.10, by coming back.
 fn refused_or_returned(outcome: &Outcome) -> Result<(), Text> {
     if outcome.version >= REFUSES_SINCE {
         return refused(outcome);
     }
+    returned(outcome)
+}
+
+/// Nothing was confirmed meanwhile, nothing is lost, and each was told of.
+pub(super) fn returned(outcome: &Outcome) -> Result<(), Text> {
     nothing_meanwhile(outcome)?;
     let later = u64::from(of_them_later(outcome.messages, MEANWHILE));
     let returned = outcome.audit.counts.returned;

@@ -12,7 +12,8 @@
 //! gives the new one a member of each. `grow` alone would make four, and the
 //! majority of four is three (3.10); 4.3 refuses it as long as a member does
 //! not answer (`non_stable_members`). With `forget_cluster_node` alone there
-//! are two, and the majority of two is both.
+//! are two, and the majority of two is both. With both said the new one has its
+//! copies, and leads nothing until `rabbitmq-queues rebalance`.
 //! `rabbitmq-queues check_if_node_is_quorum_critical` says so beforehand.
 //!
 //! A new node under the *old* name joined, and its member was filled again, on
@@ -29,10 +30,14 @@
 //! on, it does the growing); "rabbitmq-queues(8)".
 
 mod members;
+mod repair;
 
 use std::time::Duration;
 
-use self::members::{Members, is_critical};
+use self::{
+    members::{Members, is_critical, led_by},
+    repair::Repair,
+};
 use super::{
     meanwhile::{of_them_later, split},
     nodes::{Kind, Node, Nodes, SOON},
@@ -46,6 +51,7 @@ use crate::{
         check::{every_message_confirmed, every_message_once, figure_is},
         scenario::OnlyFour,
     },
+    ledger::MessageId,
     mechanism,
     pattern::{failover::FailoverPublisher, publisher::Answer},
     text,
@@ -87,7 +93,7 @@ pub static LOST_DISK: Scenario = Scenario {
         only_four: Some(OnlyFour::NodeJoins),
         fewest: 10,
         most: 200,
-        seconds: 75,
+        seconds: 95,
         ..Needs::BROKER
     },
     strikes: &[Strike::DiskLost, Strike::BrokerKilled],
@@ -103,11 +109,11 @@ pub static LOST_DISK: Scenario = Scenario {
             },
         ),
         fixed: way!(
-            join_forget_grow,
-            all_confirmed_meanwhile,
+            join_forget_grow_rebalance,
+            all_confirmed_and_led,
             text! {
-                en: "and the lost one is forgotten, the queue grown",
-                zh: "再把没了的节点除名，把队列扩到新节点"
+                en: "the lost one is forgotten, queues grown, rebalanced",
+                zh: "再除名没了的节点，扩容队列，重新平衡"
             },
         ),
         mechanisms: &[
@@ -126,6 +132,15 @@ pub static LOST_DISK: Scenario = Scenario {
                     zh: "rabbitmqctl forget_cluster_node"
                 },
             ),
+            mechanism!(
+                "rebalance",
+                join_forget_and_grow,
+                leads_nothing,
+                text! {
+                    en: "rabbitmq-queues rebalance",
+                    zh: "rabbitmq-queues rebalance"
+                },
+            ),
         ],
     },
     columns: &[Column::Confirmed, Column::Attempts, Column::Applied],
@@ -138,9 +153,11 @@ pub static LOST_DISK: Scenario = Scenario {
              消息没丢，队列停摆。"
     },
     fix: text! {
-        en: "forget_cluster_node, then grow NODE all, then quorum_status. Before \
-             stopping a node: check_if_node_is_quorum_critical.",
-        zh: "forget_cluster_node，再 grow 节点 all，再看 quorum_status。\
+        en: "forget_cluster_node, grow NODE all, rebalance quorum; then look: \
+             quorum_status. Before stopping one: \
+             check_if_node_is_quorum_critical.",
+        zh: "forget_cluster_node，grow 节点 all，rebalance quorum；\
+             再看 quorum_status。\
              停节点之前：check_if_node_is_quorum_critical。"
     },
     limit: text! {
@@ -156,6 +173,7 @@ pub static LOST_DISK: Scenario = Scenario {
     source: &[
         include_str!("lost_disk.rs"),
         include_str!("lost_disk/members.rs"),
+        include_str!("lost_disk/repair.rs"),
     ],
 };
 
@@ -164,33 +182,32 @@ async fn join_only(lab: Lab) -> Ran {
     disk_is_lost(&lab, &[]).await
 }
 
-/// The queue is told, too: who is gone, and who has come.
-async fn join_forget_grow(lab: Lab) -> Ran {
-    disk_is_lost(&lab, &[Repair::Forget, Repair::Grow]).await
+/// The queues are told, too: who is gone, who has come, and that it may lead.
+async fn join_forget_grow_rebalance(lab: Lab) -> Ran {
+    let repairs = [Repair::Forget, Repair::Grow, Repair::Rebalance];
+    disk_is_lost(&lab, &repairs).await
 }
 
 /// Two members, and both are needed.
 async fn join_and_forget(lab: Lab) -> Ran {
-    disk_is_lost(&lab, &[Repair::Forget]).await
+    disk_is_lost(&lab, &[Repair::Forget, Repair::Rebalance]).await
 }
 
 /// Four members, and three are needed.
 async fn join_and_grow(lab: Lab) -> Ran {
-    disk_is_lost(&lab, &[Repair::Grow]).await
+    disk_is_lost(&lab, &[Repair::Grow, Repair::Rebalance]).await
 }
 
-/// What the operator does when the new node has joined.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Repair {
-    /// Takes the lost node out of the cluster and of its queues.
-    Forget,
-    /// Gives the new node a member of each queue.
-    Grow,
+/// Three members, and the new one leads nothing.
+async fn join_forget_and_grow(lab: Lab) -> Ran {
+    disk_is_lost(&lab, &[Repair::Forget, Repair::Grow]).await
 }
 
+/// Where the orders are, and two beside it, for there is something to spread.
+const QUEUES: [&str; 3] = [ORDERS, "payments", "invoices"];
 /// One order in so many is published when two nodes have gone.
 const MEANWHILE: u32 = 10;
-/// It leads, and stays.
+/// It leads all of them, and stays.
 const LEADER: Node = 0;
 /// It is killed when the new one is there.
 const NEXT: Node = 1;
@@ -205,13 +222,16 @@ async fn disk_is_lost(lab: &Lab, repairs: &[Repair]) -> Ran {
     let mut cluster = lab.start_cluster(3).await?;
     let (before, meanwhile) = split(lab, MEANWHILE);
     let nodes = Nodes::on(lab, &cluster);
-    nodes.declare(Kind::Quorum(3), LEADER).await?;
+    for queue in QUEUES {
+        nodes.declare_as(queue, Kind::Quorum(3), LEADER).await?;
+    }
     nodes.publish(&[LEADER], before).await?;
     lab.step(
         text! { en: "publish", zh: "发布" },
         text! {
-            en: "{n} orders confirmed; three members",
-            zh: "{n} 个订单已确认；三个成员", n = lab.sums().confirmed
+            en: "{n} orders confirmed; three members; n1 leads {all} queues",
+            zh: "{n} 个订单已确认；三个成员；{all} 个队列的 leader 都在 n1 上",
+            n = lab.sums().confirmed, all = QUEUES.len()
         },
     );
     if !lab.is_armed(Strike::DiskLost) {
@@ -223,20 +243,35 @@ async fn disk_is_lost(lab: &Lab, repairs: &[Repair]) -> Ran {
     lab.replace_node(&mut cluster, LOST).await?;
     lab.struck_once(Strike::DiskLost);
     let nodes = Nodes::on(lab, &cluster);
+    let operator = nodes.broker(LEADER)?;
     lab.step(
         text! { en: "replace", zh: "替换" },
         text! {
             en: "n3 is gone with its volume; n4 has joined: {n} nodes running",
             zh: "n3 连同卷一起没了；n4 已加入：{n} 个节点在运行",
-            n = nodes.broker(LEADER)?.management.running().await?.len()
+            n = operator.management.running().await?.len()
         },
     );
     for repair in repairs {
         repair.make(lab, &nodes, &lost).await?;
     }
-    let members = Members::of(lab, nodes.broker(LEADER)?).await?;
+    let members = Members::of(lab, operator, ORDERS).await?;
     let critical = is_critical(nodes.broker(NEXT)?).await?;
     tell_members(lab, &nodes, &members, critical)?;
+    let led = led_by(lab, operator, &nodes.name(LOST)?).await?;
+    let name = text! { en: "n4 leads", zh: "n4 的 leader 数" };
+    lab.observe("led", name, led as f64, Unit::Count);
+    the_next_one_dies(lab, &nodes, meanwhile, &members).await
+}
+
+/// One more node is killed, and the orders that are left are published to the
+/// first; then it is back.
+async fn the_next_one_dies(
+    lab: &Lab,
+    nodes: &Nodes<'_>,
+    orders: Vec<MessageId>,
+    members: &Members,
+) -> Ran {
     nodes.kill(NEXT).await?;
     lab.struck_once(Strike::BrokerKilled);
     let mut shop = FailoverPublisher::new(
@@ -245,60 +280,20 @@ async fn disk_is_lost(lab: &Lab, repairs: &[Repair]) -> Ran {
         NO_ANSWER,
         lab.witness(),
     );
-    let meanwhile: Vec<_> =
-        meanwhile.into_iter().map(|order| nodes.taken(order)).collect();
-    let answers = shop.attempt_all(&meanwhile).await;
+    let orders = nodes.take_over(orders);
+    let answers = shop.attempt_all(&orders).await;
     let confirmed =
         answers.iter().filter(|answer| **answer == Answer::Confirmed).count();
-    tell_meanwhile(lab, confirmed, meanwhile.len());
-    members.draw(lab, &nodes, Some(NEXT))?;
+    tell_meanwhile(lab, confirmed, orders.len());
+    members.draw(lab, nodes, Some(NEXT))?;
     nodes.start(NEXT).await?;
-    for (order, answer) in meanwhile.iter().zip(answers) {
+    for (order, answer) in orders.iter().zip(answers) {
         if answer != Answer::Confirmed {
             shop.publish(order, SOON).await?;
         }
     }
     let when = text! { en: "n2 is back", zh: "n2 回来之后" };
-    nodes.look(LEADER, when).await?;
-    Ok(())
-}
-
-impl Repair {
-    /// Does it, and waits until `quorum_status` says so.
-    async fn make(self, lab: &Lab, nodes: &Nodes<'_>, lost: &str) -> Ran {
-        let operator = nodes.broker(LEADER)?;
-        let new = nodes.name(LOST)?;
-        match self {
-            Self::Forget => {
-                operator.ctl(&["forget_cluster_node", lost]).await?;
-            }
-            Self::Grow => {
-                let told = operator.queues(&["grow", &new, "all"]).await?;
-                if told.contains("non_stable_members") {
-                    lab.step(
-                        text! { en: "grow", zh: "扩容" },
-                        text! {
-                            en: "refused: non_stable_members",
-                            zh: "被拒绝：non_stable_members"
-                        },
-                    );
-                    return Ok(());
-                }
-            }
-        }
-        let what = text! { en: "the queue's new members", zh: "队列的新成员" };
-        lab.wait_until(what, SOON, async || {
-            let members = Members::of(lab, operator).await?;
-            Ok(match self {
-                Self::Forget => {
-                    let is_gone = !members.all.iter().any(|name| name == lost);
-                    is_gone && members.online() == members.all.len()
-                }
-                Self::Grow => members.followers.contains(&new),
-            })
-        })
-        .await
-    }
+    nodes.look(LEADER, when).await
 }
 
 fn tell_members(
@@ -340,9 +335,10 @@ fn tell_meanwhile(lab: &Lab, confirmed: usize, all: usize) {
         },
     );
     lab.came_to(text! {
-        en: "{confirmed} of {all} confirmed meanwhile",
-        zh: "其间 {all} 个确认了 {confirmed} 个",
-        confirmed = confirmed, all = all
+        en: "{confirmed} of {all} confirmed meanwhile, n4 leads {led}",
+        zh: "其间 {all} 个确认了 {confirmed} 个，n4 的 leader 数 {led}",
+        confirmed = confirmed, all = all,
+        led = lab.figure("led").unwrap_or_default()
     });
 }
 
@@ -353,6 +349,24 @@ fn nothing_confirmed_meanwhile(outcome: &Outcome) -> Result<(), Text> {
     figure_is(outcome, "meanwhile", 0)?;
     every_message_confirmed(outcome)?;
     every_message_once(outcome)
+}
+
+/// The queue is repaired, and the new node leads its share.
+fn all_confirmed_and_led(outcome: &Outcome) -> Result<(), Text> {
+    all_confirmed_meanwhile(outcome)?;
+    if outcome.figure("led")? >= 1.0 {
+        return Ok(());
+    }
+    Err(text! {
+        en: "n4 leads none of {n} queues",
+        zh: "{n} 个队列的 leader 没有一个在 n4 上", n = QUEUES.len()
+    })
+}
+
+/// The queue is repaired, and the new node has no more than copies.
+fn leads_nothing(outcome: &Outcome) -> Result<(), Text> {
+    all_confirmed_meanwhile(outcome)?;
+    figure_is(outcome, "led", 0)
 }
 
 /// Three members, of which one may go.

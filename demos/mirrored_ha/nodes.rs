@@ -296,6 +296,12 @@ impl<'a> Nodes<'a> {
         self.lab.wait_until(what, SOON, noticed).await
     }
 
+    /// Whether a node of 3.x knows that it was parted from others, and has not
+    /// come together with them again.
+    pub async fn is_parted(&self, asked: Node) -> anyhow::Result<bool> {
+        Ok(self.broker(asked)?.management.is_parted().await)
+    }
+
     /// Waits until one of these leads, in the eyes of a node.
     pub async fn until_led_by(&self, asked: Node, these: &[Node]) -> Ran {
         let what = text! { en: "an election", zh: "选主" };

@@ -185,7 +185,7 @@ async fn one_hangs(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
     nodes.publish_again(&mut shop, &open).await?;
     let when = text! { en: "n3 goes on", zh: "n3 恢复之后" };
     nodes.look(LEADER, when).await?;
-    Ok(())
+    nodes.draw(LEADER, &[]).await
 }
 
 /// All were confirmed while a member hung, and none is lost.

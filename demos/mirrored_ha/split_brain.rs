@@ -74,7 +74,7 @@ pub static SPLIT_BRAIN: Scenario = Scenario {
         cluster: Some(ClusterOf::Three),
         fewest: 10,
         most: 2_000,
-        seconds: 80,
+        seconds: 95,
         ..Needs::BROKER
     },
     strikes: &[Strike::Parted],
@@ -171,6 +171,7 @@ fn one_side_is_lost(outcome: &Outcome) -> Result<(), Text> {
     every_attempt_answered(outcome)?;
     let sides = Sides::of(outcome.messages);
     sides.confirmed(outcome, sides.alone, sides.majority)?;
+    each_had_its_own(outcome)?;
     let (lost, all) = (outcome.audit.counts.lost, u64::from(sides.majority));
     let kept = outcome.messages - sides.majority;
     let of_the_kept =
@@ -187,6 +188,20 @@ fn one_side_is_lost(outcome: &Outcome) -> Result<(), Text> {
     Err(text! {
         en: "{lost} lost, not {n}", zh: "丢失 {lost} 个，而不是 {n} 个",
         lost = lost, n = sides.majority
+    })
+}
+
+/// With the network back neither side had what the other one had confirmed.
+fn each_had_its_own(outcome: &Outcome) -> Result<(), Text> {
+    let has = (outcome.figure("n1-has")?, outcome.figure("n2-has")?);
+    let all = f64::from(outcome.messages);
+    if has.0 < all && has.1 < all {
+        return Ok(());
+    }
+    Err(text! {
+        en: "the network was back, and of {all} orders n1 had {a}, n2 {b}",
+        zh: "网络恢复之后，{all} 个订单里 n1 有 {a}，n2 有 {b}",
+        a = has.0, b = has.1, all = all
     })
 }
 

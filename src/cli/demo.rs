@@ -238,6 +238,8 @@ async fn scenarios(
     narrator.tell(Event::StageUp {
         services: stage.services(),
         management: asked.hold.then(|| stage.broker.login()),
+        way: None,
+        places: vec![stage.broker.place("broker")],
     });
     let stage = Arc::new(stage);
     let session = Session {
@@ -247,6 +249,7 @@ async fn scenarios(
         dir: work,
         prefix: String::new(),
         keep: asked.hold,
+        kept: Arc::default(),
         clusters: Clusters::default(),
     };
     let at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();

@@ -35,16 +35,18 @@ pub async fn doctor(
     out: &mut dyn Write,
 ) -> Result<Exit, Problem> {
     let mut findings = Vec::new();
-    match Engine::connect(RunId::random()).await {
-        Ok(engine) => look_at(&engine, &mut findings).await,
+    let engine = Engine::connect(RunId::random()).await;
+    match &engine {
+        Ok(engine) => look_at(engine, &mut findings).await,
         Err(problem) => findings.push(Finding {
             what: DOCKER,
             well: false,
-            seen: problem.error,
-            fix: problem.help.into_iter().next(),
+            seen: problem.error.clone(),
+            fix: problem.help.first().cloned(),
         }),
     }
-    findings.push(memory());
+    let free = memory::available_mib(engine.as_ref().ok()).await;
+    findings.push(memory(free));
     findings.push(disk());
     let width = manner.style(Detail::Normal).width;
     let mut told = String::new();
@@ -121,8 +123,7 @@ async fn image_of(engine: &Engine, row: image::Row) -> Finding {
     Finding { what, well: true, seen, fix }
 }
 
-fn memory() -> Finding {
-    let free = memory::available_mib();
+fn memory(free: Option<u64>) -> Finding {
     let what = text! { en: "memory", zh: "内存" };
     let Some(free) = free else {
         let seen = text! { en: "cannot be told here", zh: "此系统上无法得知" };
@@ -135,7 +136,8 @@ fn memory() -> Finding {
         what,
         well,
         seen: text! {
-            en: "{free} MiB available, {need} wanted", zh: "可用 {free} MiB，需要 {need}",
+            en: "{free} MiB available at most, {need} wanted",
+            zh: "最多可用 {free} MiB，需要 {need}",
             free = free, need = need
         },
         fix: (!well).then(|| {

@@ -156,8 +156,8 @@ fn raw_less(
     pager: &str,
     get: impl Fn(&str) -> Option<OsString>,
 ) -> Option<&str> {
-    let mut words = pager.split_whitespace();
-    let less = words.next()?;
+    let less = pager.split_whitespace().next()?;
+    let words = pager.split_whitespace().skip(1);
     let own = get("LESS").unwrap_or_else(|| LESS.into());
     let own = own.to_string_lossy();
     let mut options =

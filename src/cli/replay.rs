@@ -78,7 +78,7 @@ fn prepared(asked: &Replay) -> Result<(Recorded, Option<PageFile>), Problem> {
 }
 
 /// Marked as told from a record, and without what is not so any more: the
-/// stage's login, the place where the record was written.
+/// stage's login and addresses, the place where the record was written.
 fn as_of_now(Found { mut recorded, path }: Found) -> Recorded {
     let place = path.map(|path| path.display().to_string());
     recorded.amend(|event| match event {
@@ -87,7 +87,10 @@ fn as_of_now(Found { mut recorded, path }: Found) -> Recorded {
             *record = place.clone().unwrap_or_default();
             *recorded = true;
         }
-        Event::StageUp { management, .. } => *management = None,
+        Event::StageUp { management, places, .. } => {
+            *management = None;
+            places.clear();
+        }
         _ => {}
     });
     recorded

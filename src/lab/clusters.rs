@@ -72,7 +72,8 @@ impl Clusters {
         };
         // Whoever is alone keeps to the first. Where another does not fit, one
         // waits for what there is.
-        let fits = memory::is_enough(NODES, memory::available_mib()).is_ok();
+        let free = memory::available_mib(Some(&stage.engine)).await;
+        let fits = memory::is_enough(NODES, free).is_ok();
         let mut busy = Vec::new();
         for (nth, slot) in slots.iter().enumerate() {
             match slot.clone().try_lock_owned() {
@@ -120,7 +121,8 @@ impl Held {
             }
             _ => own.clone(),
         };
-        let _claim = memory::claim(NODES, memory::available_mib())?;
+        let free = memory::available_mib(Some(engine)).await;
+        let _claim = memory::claim(NODES, free)?;
         let number = &self.clusters.0.started;
         let number = number.fetch_add(1, Ordering::Relaxed) + 1;
         let name = format!("c{number}");

@@ -67,6 +67,8 @@ impl Session {
         Event::StageUp {
             services: nodes.map(|node| node.service.clone()).collect(),
             management: first.filter(|_| self.keep).map(Broker::login),
+            way: None,
+            places: cluster.places(),
         }
     }
 

@@ -11,7 +11,7 @@ mod set;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -73,8 +73,11 @@ pub struct Session {
     /// What the names of its vhosts begin with: nothing, unless several
     /// sessions share a stage.
     pub prefix: String,
-    /// Whether vhosts stay until the stage goes, for somebody who looks.
+    /// Whether vhosts stay until the stage goes, for somebody who looks, and
+    /// what the last way has started for itself.
     pub keep: bool,
+    /// Containers of a way that are kept until the next one begins.
+    pub kept: Arc<Mutex<Vec<String>>>,
     /// The clusters that its scenarios share.
     pub clusters: Clusters,
 }

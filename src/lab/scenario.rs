@@ -3,7 +3,9 @@
 use super::{
     Bars, ClusterOf, Hits, Strike, Ways, clusters::NODES, run::MOST_MESSAGES,
 };
-use crate::{event::Column, ledger::Noun, text::Text};
+use crate::{
+    event::Column, ledger::Noun, stage::memory::AT_WORK_MIB, text::Text,
+};
 
 /// A chapter's worth of scenarios.
 pub struct Topic {
@@ -191,7 +193,7 @@ impl Needs {
         std::iter::once(broker).chain(others).collect()
     }
 
-    /// Memory in MiB, roughly: measured idle, and doubled for load.
+    /// Memory in MiB, roughly, for all that is at work at once.
     pub const fn memory_mib(&self) -> u32 {
         let redis = if self.redis || self.own_redis { 20 } else { 0 };
         let mail = if self.mail { 30 } else { 0 };
@@ -202,6 +204,6 @@ impl Needs {
             + self.nodes
             + shared;
         let balancers = if self.balancers { 60 } else { 0 };
-        300 * brokers + redis + mail + balancers
+        AT_WORK_MIB * brokers + redis + mail + balancers
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Lab, RanOut, lock, run::heard};
 use crate::{
+    event::{Event, Place, Service},
     fault::{
         container,
         parted::{self, Parted},
@@ -19,6 +20,24 @@ use crate::{
 const BACK: Duration = Duration::from_secs(60);
 
 impl Lab {
+    /// Tells what this way has started for itself, and where it is reached. A
+    /// login to look at it is told where that will be possible.
+    fn stands(&self, services: Vec<Service>, places: Vec<Place>, by: &Broker) {
+        self.0.narrator.tell(Event::StageUp {
+            services,
+            management: self.0.keep.then(|| by.login()),
+            way: Some(self.0.way),
+            places,
+        });
+    }
+
+    /// The same of one broker.
+    pub(super) fn stands_alone(&self, broker: &Broker) {
+        let service = broker.service.clone();
+        let places = vec![broker.place(&service.product)];
+        self.stands(vec![service], places, broker);
+    }
+
     /// A Redis more of this way's own, which keeps what it is told to keep
     /// when it is killed. It goes with the way.
     ///
@@ -57,6 +76,7 @@ impl Lab {
         let hear = move |news| narrator.tell(heard(news));
         let broker = Broker::start(engine, &image, &name, &hear).await?;
         broker.management.make_vhost(&self.0.vhost).await?;
+        self.stands_alone(&broker);
         Ok(Some(broker))
     }
 
@@ -73,6 +93,7 @@ impl Lab {
         let hear = move |news| narrator.tell(heard(news));
         let twin = self.broker().start_twin(engine, &name, &hear).await?;
         twin.management.make_vhost(&self.0.vhost).await?;
+        self.stands_alone(&twin);
         Ok(twin)
     }
 
@@ -117,7 +138,12 @@ impl Lab {
         lock(&self.0.started).extend(Balancers::containers(engine, name, how));
         let hosts = brokers.iter().map(|b| b.service.container.clone());
         let hosts: Vec<_> = hosts.collect();
-        Ok(Balancers::start(engine, &tools, name, how, &hosts, &hear).await?)
+        let balancers =
+            Balancers::start(engine, &tools, name, how, &hosts, &hear).await?;
+        let services = balancers.services.clone();
+        let behind = brokers.first().copied().unwrap_or(self.broker());
+        self.stands(services, balancers.places(), behind);
+        Ok(balancers)
     }
 
     /// A cluster of so many brokers of the kind that the run is about, with a
@@ -128,13 +154,18 @@ impl Lab {
     pub async fn start_cluster(&self, size: usize) -> anyhow::Result<Cluster> {
         let engine = &self.0.stage.engine;
         let image = self.0.stage.broker.image();
-        let _claim = memory::claim(size, memory::available_mib())?;
+        let free = memory::available_mib(Some(engine)).await;
+        let _claim = memory::claim(size, free)?;
         let name = format!("cluster-{}", self.0.vhost);
         lock(&self.0.started).extend(Cluster::containers(engine, &name, size));
         let narrator = self.0.narrator.clone();
         let hear = move |news| narrator.tell(heard(news));
         let cluster = Cluster::start(engine, image, &name, size, &hear).await?;
         cluster.make_vhost(&self.0.vhost).await?;
+        if let Some(first) = cluster.nodes.first() {
+            let nodes = cluster.nodes.iter().map(|node| node.service.clone());
+            self.stands(nodes.collect(), cluster.places(), first);
+        }
         Ok(cluster)
     }
 
@@ -151,7 +182,12 @@ impl Lab {
         lock(&self.0.started).push(cluster.next_container());
         let narrator = self.0.narrator.clone();
         let hear = move |news| narrator.tell(heard(news));
-        Ok(cluster.replace(index, &hear).await?)
+        cluster.replace(index, &hear).await?;
+        if let Some(new) = cluster.nodes.get(index) {
+            let places = Cluster::places_of(new).to_vec();
+            self.stands(vec![new.service.clone()], places, new);
+        }
+        Ok(())
     }
 
     /// Starts a broker that was stopped, with its volume as it was, and waits

@@ -66,8 +66,9 @@ fn public(mut stamped: Stamped) -> Option<Stamped> {
         // Lines of a build name mirrors; guesses are somebody's own.
         Event::Progress { .. } | Event::Predicted { .. } => return None,
         Event::RunStarted { record, .. } => record.clear(),
-        Event::StageUp { services, management } => {
+        Event::StageUp { services, management, places, .. } => {
             *management = None;
+            places.clear();
             for service in services {
                 service.image = without_host(&service.image).into_owned();
             }

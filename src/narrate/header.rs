@@ -2,12 +2,13 @@
 //! question.
 
 use crate::{
-    event::{Choice, Event, Login, Service},
+    event::{Choice, Event, Login, Place, Service},
     text,
     text::Text,
 };
 
 use super::{
+    Detail,
     layout::{Ink, MARGIN, Page},
     recorded::Head,
     words,
@@ -27,8 +28,34 @@ pub(super) fn recorded(page: &Page, started: &Event) -> Vec<String> {
     page.hang(&lead, Ink::Bold, page.say(&told))
 }
 
+/// What stands, and where it is reached while somebody can look at it. What a
+/// way has of its own goes with it, unless it is kept.
+pub(super) fn stands(
+    page: &Page,
+    detail: Detail,
+    event: &Event,
+) -> Vec<String> {
+    let Event::StageUp { services, management, way, places } = event else {
+        return Vec::new();
+    };
+    let looks = management.is_some() || detail == Detail::Verbose;
+    if way.is_some() && !looks {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    if detail != Detail::Quiet {
+        lines.extend(stage(page, services));
+    }
+    let login = management.iter();
+    lines.extend(login.flat_map(|login| self::management(page, login)));
+    if looks {
+        lines.extend(self::places(page, places));
+    }
+    lines
+}
+
 /// What the run stands on: broker and Redis, where from, how fast.
-pub(super) fn stage(page: &Page, services: &[Service]) -> Vec<String> {
+fn stage(page: &Page, services: &[Service]) -> Vec<String> {
     let mut of_a_kind: Vec<Vec<&Service>> = Vec::new();
     for service in services {
         match of_a_kind.iter_mut().find(|all| all[0].product == service.product)
@@ -61,7 +88,7 @@ fn service(page: &Page, of_a_kind: &[&Service]) -> String {
 }
 
 /// Where to watch: each on one line, to be copied.
-pub(super) fn management(page: &Page, login: &Login) -> Vec<String> {
+fn management(page: &Page, login: &Login) -> Vec<String> {
     let lead =
         |label: &Text| page.pad(&format!(" {}", page.say(label)), MARGIN);
     let user = format!("{} {}", page.say(&words::USER), login.user);
@@ -76,6 +103,15 @@ pub(super) fn management(page: &Page, login: &Login) -> Vec<String> {
         "   ",
     ));
     lines
+}
+
+/// Where clients and browsers go, side by side while they fit.
+fn places(page: &Page, places: &[Place]) -> Vec<String> {
+    let all: Vec<String> = places
+        .iter()
+        .map(|place| format!("{} {}", page.say(&place.what), place.at))
+        .collect();
+    page.flow(&" ".repeat(MARGIN), Ink::Plain, &all, "   ")
 }
 
 /// The head of a scenario.
@@ -156,4 +192,41 @@ pub(super) fn asked(
     let mut lines = page.hang(&lead, Ink::Bold, page.say(question));
     lines.extend(page.flow(&" ".repeat(MARGIN), Ink::Plain, &choices, "   "));
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::text::Lang;
+
+    fn told(detail: Detail, held: bool) -> Vec<String> {
+        let mut event = sample::own_stage(vec![Place {
+            what: Text::fixed("virtual IP", "虚拟 IP"),
+            at: "172.18.255.254:5672".to_owned(),
+        }]);
+        if let (Event::StageUp { management, .. }, true) = (&mut event, held) {
+            *management = Some(Login {
+                url: "http://127.0.0.1:49153".to_owned(),
+                user: "lab".to_owned(),
+                password: "pUq3-kk2e-9sFa".to_owned(),
+            });
+        }
+        let page = Page { lang: Lang::En, color: false, width: 80 };
+        stands(&page, detail, &event)
+    }
+
+    #[test]
+    fn what_a_way_has_of_its_own_is_told_while_it_can_be_looked_at() {
+        assert!(told(Detail::Normal, false).is_empty());
+        let address = "         virtual IP 172.18.255.254:5672";
+        for (detail, held) in [
+            (Detail::Quiet, true),
+            (Detail::Normal, true),
+            (Detail::Verbose, false),
+        ] {
+            let told = told(detail, held);
+            assert_eq!(told.last().map(String::as_str), Some(address));
+        }
+    }
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     event::{
-        Choice, Column, Ended, Event, FORMAT, Figure, Login, Service, Stamped,
-        Unit, Verdict, WayName, WayResult,
+        Choice, Column, Ended, Event, FORMAT, Figure, Login, Place, Service,
+        Stamped, Unit, Verdict, WayName, WayResult,
     },
     ledger::{Anomaly, Counts, Fact, Kind, MessageId, Noun},
     text,
@@ -72,8 +72,26 @@ pub(crate) fn stage(hold: bool) -> Vec<Event> {
                 service("Redis 8.0.2", "redis:8", "present", 310),
             ],
             management,
+            way: None,
+            places: Vec::new(),
         },
     ]
+}
+
+/// What a way has started for itself.
+pub(crate) fn own_stage(places: Vec<Place>) -> Event {
+    Event::StageUp {
+        services: vec![Service {
+            product: "HAProxy".into(),
+            image: "rmq-lab-debian/tools:1".into(),
+            source: "present".into(),
+            container: "lab-7f3a-lb1-one-balancer.naive".into(),
+            boot_ms: 900,
+        }],
+        management: None,
+        way: Some(WayName::Naive),
+        places,
+    }
 }
 
 pub(crate) fn scenario_started(index: u32, of: u32) -> Event {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use crate::{
-    event::{Event, Login, Service, Stamped, WayName, WayResult},
+    event::{Event, Stamped, WayName, WayResult},
     text,
     text::Text,
 };
@@ -134,8 +134,8 @@ impl Teller {
             Event::Waiting { what, limit_s } => self.waiting(what, *limit_s),
             Event::Progress { text } => self.progress(text),
             Event::Waited { took_ms } => self.waited(*took_ms),
-            Event::StageUp { services, management } => {
-                self.stage_up(services, management.as_ref())
+            Event::StageUp { .. } => {
+                header::stands(&self.page, self.detail, event)
             }
             Event::ScenarioStarted { .. } => self.scenario_started(event),
             Event::Predicted { guess } => self.predicted(*guess),
@@ -249,23 +249,6 @@ impl Teller {
         let took = self.page.seconds(took_ms);
         let note = format!("{}{}{took}", words, self.page.say(&words::COLON));
         self.line(Line::Note(note))
-    }
-
-    fn stage_up(
-        &self,
-        services: &[Service],
-        management: Option<&Login>,
-    ) -> Vec<String> {
-        let mut lines = Vec::new();
-        if self.detail != Detail::Quiet {
-            lines.extend(header::stage(&self.page, services));
-        }
-        lines.extend(
-            management
-                .into_iter()
-                .flat_map(|m| header::management(&self.page, m)),
-        );
-        lines
     }
 
     fn scenario_started(&mut self, event: &Event) -> Vec<String> {

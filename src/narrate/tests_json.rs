@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::{sample, *};
-use crate::event::{Event, Seat, WayName};
+use crate::event::{Event, Place, Seat, WayName};
 
 fn every_kind() -> Vec<Stamped> {
     let mut events = sample::topic();
@@ -22,6 +22,13 @@ fn every_kind() -> Vec<Stamped> {
                 side: 0,
             }],
         },
+    });
+    events.push(Stamped {
+        at_ms: 8,
+        event: sample::own_stage(Vec::from([Place {
+            what: Text::fixed("virtual IP", "虚拟 IP"),
+            at: "172.18.255.254:5672".to_owned(),
+        }])),
     });
     events.push(Stamped {
         at_ms: 9,

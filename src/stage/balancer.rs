@@ -3,14 +3,15 @@
 //! Each is a container with HAProxy and, where there are two, keepalived,
 //! which speaks VRRP: one of them holds the virtual address, and the other
 //! takes it when it has heard nothing for three adverts. A third HAProxy, the
-//! gateway, publishes a port of the loopback address and forwards to the
+//! gateway, publishes ports of the loopback address and forwards to the
 //! virtual one, so that clients on the host come in where containers cannot
-//! be reached from it.
+//! be reached from it, and to the statistics of each: no fault strikes it.
 //!
 //! Source: keepalived.conf(5) for Keepalived 2.3, `vrrp_script`,
 //! `vrrp_instance`; HAProxy 3.0 Configuration Manual, `tcp-check`,
 //! `init-addr`, "The resolvers section".
 
+mod boot;
 mod conf;
 
 use std::{
@@ -20,10 +21,6 @@ use std::{
 };
 
 use futures::future::{join_all, try_join_all};
-use testcontainers::{
-    GenericImage, ImageExt,
-    core::{IntoContainerPort, WaitFor},
-};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -34,9 +31,12 @@ use super::{
     Engine, Hear, News,
     docker::{Container, may_not},
     image::Image,
-    ports,
 };
-use crate::{problem::Problem, text};
+use crate::{
+    event::{Place, Service},
+    problem::Problem,
+    text,
+};
 
 /// How the balancers are put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +101,10 @@ pub struct Balancers {
     pub address: Ipv4Addr,
     /// Where it is reached from the host, on the loopback address.
     pub amqp: SocketAddr,
+    /// Where each one's page of statistics is, there too.
+    pub statistics: Vec<SocketAddr>,
+    /// What they are, the gateway not among them.
+    pub services: Vec<Service>,
     engine: Engine,
     all: Vec<Balancer>,
     brokers: usize,
@@ -150,26 +154,34 @@ impl Balancers {
         let start = |n: usize| {
             let haproxy = haproxy.clone();
             async move {
-                let request = balancer(tools, &haproxy);
+                let request = boot::balancer(tools, &haproxy);
                 let name = format!("lb{}-{name}", n + 1);
                 let container = engine.start(&name, request).await?;
                 let address = engine.address(container.id()).await?;
                 Ok::<_, Problem>(Balancer { container, address })
             }
         };
+        let mut hosts = Self::containers(engine, name, how);
+        hosts.truncate(how.size);
         let gateway = async {
-            let request = |[port]: [u16; 1]| gateway(tools, address, port);
+            let conf = conf::gateway(address, &hosts);
+            let request = |ports| boot::gateway(tools, &conf, ports);
             engine.start_on_ports(&format!("gateway-{name}"), request).await
         };
         let all = try_join_all((0..how.size).map(start));
-        let (all, (_, [port])) = tokio::try_join!(all, gateway)?;
-        let balancers = Self {
+        let (all, (_, [port, statistics @ ..])) =
+            tokio::try_join!(all, gateway)?;
+        let here = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut balancers = Self {
             address,
-            amqp: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            amqp: here(port),
+            statistics: statistics.map(here).to_vec(),
+            services: Vec::new(),
             engine: engine.clone(),
             all,
             brokers: brokers.len(),
         };
+        balancers.statistics.truncate(how.size);
         balancers.share(how, bits, pair).await?;
         while !balancers.is_ready(how).await {
             if began.elapsed() > READY_WITHIN {
@@ -177,6 +189,7 @@ impl Balancers {
             }
             sleep(PROBE_EVERY).await;
         }
+        balancers.services = boot::services(tools, hosts, began.elapsed());
         hear(News::There(began.elapsed()));
         Ok(balancers)
     }
@@ -190,6 +203,26 @@ impl Balancers {
         let prefix = engine.prefix();
         let all = (1..=how.size).map(|n| format!("{prefix}-lb{n}-{name}"));
         all.chain([format!("{prefix}-gateway-{name}")]).collect()
+    }
+
+    /// Where they are reached.
+    pub fn places(&self) -> Vec<Place> {
+        let page = |(n, at): (usize, &SocketAddr)| Place {
+            what: text! {
+                en: "lb{n} statistics", zh: "lb{n} 统计页", n = n + 1
+            },
+            at: format!("http://{at}/"),
+        };
+        let pages = self.statistics.iter().enumerate().map(page);
+        let virtual_ip = Place {
+            what: text! { en: "virtual IP", zh: "虚拟 IP" },
+            at: format!("{}:{}", self.address, conf::AMQP),
+        };
+        let from_here = Place {
+            what: text! { en: "from this host", zh: "从本机" },
+            at: self.amqp.to_string(),
+        };
+        [virtual_ip, from_here].into_iter().chain(pages).collect()
     }
 
     /// How many there are, the gateway not counted.
@@ -334,34 +367,6 @@ fn virtual_address((first, bits): (Ipv4Addr, u8), pair: u8) -> (Ipv4Addr, u8) {
     let all = u32::MAX.checked_shr(bits.into()).unwrap_or(0);
     let last = first.to_bits() | all;
     (Ipv4Addr::from_bits(last - 1 - u32::from(pair)), bits)
-}
-
-fn balancer(
-    tools: &Image,
-    haproxy: &str,
-) -> testcontainers::ContainerRequest<GenericImage> {
-    GenericImage::new(&tools.name, &tools.tag)
-        .with_wait_for(WaitFor::Nothing)
-        .with_env_var("LAB_HAPROXY", haproxy)
-        .with_cmd(["sh", "-c", conf::BOOT])
-        .with_cap_add("NET_ADMIN")
-}
-
-fn gateway(
-    tools: &Image,
-    address: Ipv4Addr,
-    port: u16,
-) -> testcontainers::ContainerRequest<GenericImage> {
-    let bindings = ports::bindings([(conf::AMQP, port)]);
-    GenericImage::new(&tools.name, &tools.tag)
-        .with_exposed_port(conf::AMQP.tcp())
-        .with_wait_for(WaitFor::Nothing)
-        .with_env_var("LAB_HAPROXY", conf::gateway(address))
-        .with_cmd(["sh", "-c", conf::BOOT_GATEWAY])
-        .with_host_config_modifier(move |host| {
-            host.publish_all_ports = Some(false);
-            host.port_bindings = Some(bindings.clone());
-        })
 }
 
 /// A frame of type 1 (a method) is `connection.start`.

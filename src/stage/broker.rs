@@ -22,11 +22,13 @@ use super::{
     docker::Container,
     http::Management,
     image::{Image, Reference},
+    memory::AT_WORK_MIB,
 };
 use crate::{
-    event::{Login, Service},
+    event::{Login, Place, Service},
     problem::Problem,
     text,
+    text::Text,
 };
 
 /// Which broker a run is about.
@@ -186,6 +188,12 @@ impl Broker {
         }
     }
 
+    /// Where clients on this host reach it, under a name.
+    pub fn place(&self, name: &str) -> Place {
+        let what = Text::same(format!("{name} AMQP"));
+        Place { what, at: self.amqp.to_string() }
+    }
+
     /// The image it runs from, to start another beside it.
     pub fn image(&self) -> &Image {
         &self.image
@@ -296,8 +304,9 @@ async fn did_not_boot(container: &Container) -> Problem {
         last = last
     })
     .help(text! {
-        en: "a broker wants about 300 MB of memory: rmq-lab doctor",
-        zh: "broker 约需 300 MB 内存：rmq-lab doctor"
+        en: "a broker wants about {mib} MiB of memory: rmq-lab doctor",
+        zh: "broker 约需 {mib} MiB 内存：rmq-lab doctor",
+        mib = AT_WORK_MIB
     })
     .help(text! {
         en: "an image of your own must have the official one's shape: images/CONTRACT.md",

@@ -22,8 +22,9 @@ use tokio::time::sleep;
 
 use super::{
     Broker, Engine, Hear, News, broker::Identity, docker, image::Image,
+    memory::AT_WORK_MIB,
 };
-use crate::{problem::Problem, text};
+use crate::{event::Place, problem::Problem, text, text::Text};
 
 /// Brokers that are nodes of one cluster.
 pub struct Cluster {
@@ -116,6 +117,19 @@ impl Cluster {
         let prefix = engine.prefix();
         let name = name.to_owned();
         (0..size).map(move |n| format!("{prefix}-{}", node_name(&name, n)))
+    }
+
+    /// Where this host reaches a node: its management page, and AMQP.
+    pub fn places_of(node: &Broker) -> [Place; 2] {
+        let name = node.service.container.rsplit('-').next();
+        let name = name.unwrap_or_default();
+        let at = node.management.url.clone();
+        [Place { what: Text::same(name), at }, node.place(name)]
+    }
+
+    /// The same of all nodes.
+    pub fn places(&self) -> Vec<Place> {
+        self.nodes.iter().flat_map(Self::places_of).collect()
     }
 
     /// The container of the next node that is made.
@@ -292,8 +306,10 @@ impl Cluster {
                     size = size, seen = seen
                 })
                 .help(text! {
-                    en: "three brokers want about 1 GB of memory: rmq-lab doctor",
-                    zh: "三个 broker 约需 1 GB 内存：rmq-lab doctor"
+                    en: "a broker wants about {mib} MiB of memory: \
+                         rmq-lab doctor",
+                    zh: "每个 broker 约需 {mib} MiB 内存：rmq-lab doctor",
+                    mib = AT_WORK_MIB
                 }));
             }
             sleep(ASKED_EVERY).await;

@@ -25,7 +25,7 @@ use testcontainers::{
     core::client::docker_client_instance,
     runners::AsyncRunner,
 };
-use tokio::time::timeout;
+use tokio::{sync::OnceCell, time::timeout};
 use tokio_util::task::TaskTracker;
 
 pub use self::container::Container;
@@ -76,6 +76,8 @@ struct Inner {
     /// appear after the sweep.
     making: TaskTracker,
     made: Mutex<HashMap<String, Container>>,
+    /// How much memory it has in all, once it was asked.
+    memory_mib: OnceCell<Option<u64>>,
 }
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
@@ -110,12 +112,24 @@ impl Engine {
             run,
             making,
             made: Mutex::default(),
+            memory_mib: OnceCell::new(),
         })))
     }
 
     /// The client.
     pub fn docker(&self) -> &Docker {
         &self.0.docker
+    }
+
+    /// The memory of the machine that it is on, all of it, in MiB; `None`
+    /// where it does not say.
+    pub async fn memory_mib(&self) -> Option<u64> {
+        let ask = || async {
+            let info = timeout(ANSWERS_WITHIN, self.docker().info()).await;
+            let octets = u64::try_from(info.ok()?.ok()?.mem_total?).ok()?;
+            Some(octets / 1024 / 1024).filter(|mib| *mib > 0)
+        };
+        *self.0.memory_mib.get_or_init(ask).await
     }
 
     /// The run.

@@ -1,6 +1,6 @@
 //! Two balancers and one address: who holds it, and where it goes.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::ensure;
 use libtest_mimic::{Failed, Trial};
@@ -11,7 +11,11 @@ use rmq_lab::{
         image::{Reference, resolve},
     },
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, sleep, timeout},
+};
 
 use crate::faults::on_an_engine;
 
@@ -43,6 +47,10 @@ async fn goes_to_whoever_lives(engine: &Engine) -> anyhow::Result<()> {
         let brokers = pair.backends(n).await;
         ensure!(brokers.iter().all(|broker| broker.is_up), "{brokers:?}");
     }
+    ensure!(pair.statistics.len() == 2, "{:?}", pair.statistics);
+    for at in &pair.statistics {
+        show_statistics(*at).await?;
+    }
     ensure!(pair.holder().await == Some(0), "{:?}", pair.holders().await);
     let uri = stage.broker.uri(pair.amqp, "%2f");
     connect(&uri).await?;
@@ -68,6 +76,29 @@ async fn hold(pair: &Balancers, wanted: &[usize]) -> anyhow::Result<()> {
         sleep(Duration::from_millis(50)).await;
     }
     Ok(())
+}
+
+/// HAProxy's page is there, once the gateway knows where.
+async fn show_statistics(at: SocketAddr) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let second = Duration::from_secs(1);
+    loop {
+        if let Ok(Ok(told)) = timeout(second, page(at)).await
+            && told.contains("Statistics Report")
+        {
+            return Ok(());
+        }
+        ensure!(began.elapsed() < SOON, "no statistics at {at}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn page(at: SocketAddr) -> anyhow::Result<String> {
+    let mut socket = TcpStream::connect(at).await?;
+    socket.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
+    let mut page = Vec::new();
+    socket.read_to_end(&mut page).await?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
 async fn connect(uri: &str) -> anyhow::Result<()> {

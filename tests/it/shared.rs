@@ -140,6 +140,7 @@ impl Brokers {
             dir: dir.join("work"),
             prefix: format!("{run}."),
             keep: false,
+            kept: Arc::default(),
             clusters: self.0.clusters.clone(),
         };
         let place = Place { index: 1, of: 1 };

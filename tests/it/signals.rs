@@ -1,6 +1,7 @@
-//! However a demo is ended, nothing is left: by Ctrl-C at ten moments, by
-//! SIGTERM and SIGHUP; and what a SIGKILL leaves goes at the next start. Two
-//! demos side by side do not disturb each other.
+//! However a demo is ended, nothing is left: by Ctrl-C at ten moments, and
+//! while a cluster or balancers start; by SIGTERM and SIGHUP; and what a
+//! SIGKILL leaves goes at the next start. Two demos side by side do not
+//! disturb each other.
 
 use std::{
     fs,
@@ -17,7 +18,10 @@ use tempfile::TempDir;
 use crate::{
     cli::{
         engine::Engine,
-        running::{Ended, Running, belongings, runs_in, still_there},
+        running::{
+            Ended, Running, belongings, runs_in, still_there,
+            with_in_their_environment,
+        },
     },
     shared::binary,
 };
@@ -42,9 +46,24 @@ pub fn trials() -> Vec<Trial> {
             })
         })
         .collect();
-    let others: [(&str, Story); 9] = [
+    let others: [(&str, Story); 11] = [
         ("ctrl_c_before_it_can_listen", ctrl_c_at_once),
         ("ctrl_c_while_an_image_is_pulled", ctrl_c_in_a_pull),
+        ("ctrl_c_while_a_cluster_forms", || {
+            let lab = Lab::demo("mirrored-ha/quorum-failover", &[])?;
+            lab.ends_by("INT", 130, |lab| {
+                awaits(lab, "a cluster of 3 brokers")?;
+                // The nodes are there, and none of them answers yet.
+                sleep(Duration::from_millis(1500));
+                Ok(())
+            })
+        }),
+        ("ctrl_c_while_balancers_start", || {
+            let lab = Lab::demo("mirrored-ha/one-balancer", &[])?;
+            lab.ends_by("INT", 130, |lab| {
+                awaits(lab, "the balancers to answer")
+            })
+        }),
         ("a_second_ctrl_c_stops_no_cleaning", ctrl_c_twice),
         ("sigterm_ends_it_with_143", || {
             Lab::topic()?.ends_by("TERM", 143, |lab| {
@@ -112,6 +131,15 @@ fn boots(lab: &mut Running, ms: u64) -> Result<(), String> {
     lab.until("the broker's boot", SOON, is("waiting"))?;
     sleep(Duration::from_millis(ms));
     Ok(())
+}
+
+/// The stage stands, and a way waits for more that it has begun to start.
+fn awaits(lab: &mut Running, what: &str) -> Result<(), String> {
+    lab.until("the stage", SOON, is("stage-up"))?;
+    let begun = |event: &Value| {
+        event["event"] == "waiting" && event["what"]["en"] == what
+    };
+    lab.until(what, SOON, begun).map(drop)
 }
 
 fn is(kind: &str) -> impl Fn(&Value) -> bool + use<'_> {
@@ -272,20 +300,6 @@ fn ctrl_c_in_a_pull() -> Result<(), Failed> {
         sleep(Duration::from_millis(100));
     }
     Err(format!("processes or files left: {left:?}").into())
-}
-
-/// Processes that know of this (where there is a /proc to ask).
-fn with_in_their_environment(what: &str) -> Vec<String> {
-    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
-    processes
-        .filter_map(Result::ok)
-        .filter(|process| {
-            let environ = fs::read(process.path().join("environ"));
-            let environ = environ.unwrap_or_default();
-            String::from_utf8_lossy(&environ).contains(what)
-        })
-        .map(|process| process.file_name().to_string_lossy().into_owned())
-        .collect()
 }
 
 fn ctrl_c_twice() -> Result<(), Failed> {

@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::{LEADER, LOST, NEXT};
+use super::{LEADER, LOST, NEXT, QUEUES};
 use crate::{
     demos::{
         mirrored_ha::nodes::{Node, Nodes, killed},
@@ -15,7 +15,7 @@ use crate::{
     text,
 };
 
-/// Who is a member of the queue, as `quorum_status` has it. The management
+/// Who is a member of a queue, as `quorum_status` has it. The management
 /// API of 4.3 goes on naming those that it was declared with (seen).
 pub struct Members {
     /// Who leads; empty where nobody does.
@@ -28,12 +28,16 @@ pub struct Members {
 
 impl Members {
     /// As a node tells it.
-    pub async fn of(lab: &Lab, asked: &Broker) -> anyhow::Result<Self> {
+    pub async fn of(
+        lab: &Lab,
+        asked: &Broker,
+        queue: &str,
+    ) -> anyhow::Result<Self> {
         let told = asked
             .queues(&[
                 "--quiet",
                 "quorum_status",
-                ORDERS,
+                queue,
                 "--vhost",
                 lab.vhost(),
                 "--formatter",
@@ -95,6 +99,20 @@ impl Members {
         lab.draw(seats);
         Ok(())
     }
+}
+
+/// How many of the queues a node leads, as another one tells it.
+pub async fn led_by(
+    lab: &Lab,
+    asked: &Broker,
+    node: &str,
+) -> anyhow::Result<usize> {
+    let mut led = 0;
+    for queue in QUEUES {
+        let members = Members::of(lab, asked, queue).await?;
+        led += usize::from(members.leader == node);
+    }
+    Ok(led)
 }
 
 /// Whether the queue would stop if this node did, as the broker tells an

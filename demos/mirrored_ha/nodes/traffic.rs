@@ -31,6 +31,8 @@ const FAIL_OVER: Duration = Duration::from_secs(6);
 pub const ELECTED: Duration = Duration::from_secs(30);
 /// A node that confirms alone does so at once, on a busy machine too.
 pub const ANSWERED: Duration = Duration::from_secs(6);
+/// So often at most a node is asked how many messages there are.
+const ASKED: u32 = 5;
 /// Unanswered publishes at a time.
 pub const WINDOW: usize = 20;
 
@@ -161,6 +163,30 @@ impl Nodes<'_> {
             ),
         );
         Ok(())
+    }
+
+    /// How many messages are ready in the queue, as a node tells its clients;
+    /// `None` where it does not tell.
+    pub async fn depth(&self, at: Node) -> Option<u32> {
+        for _ in 0..ASKED {
+            let told = timeout(PATIENCE, self.told_depth(at)).await;
+            if let Ok(Ok(depth)) = told {
+                return Some(depth);
+            }
+        }
+        None
+    }
+
+    async fn told_depth(&self, at: Node) -> anyhow::Result<u32> {
+        let connection = connect(&self.address(at)?).await?;
+        let channel = connection.create_channel().await?;
+        let passive =
+            QueueDeclareOptions { passive: true, ..Default::default() };
+        let none = FieldTable::default();
+        let seen = channel.queue_declare(ORDERS.into(), passive, none).await?;
+        let depth = seen.message_count();
+        connection.close(200, "that is all".into()).await?;
+        Ok(depth)
     }
 
     /// Consumes what is in the queue, once it is there, by way of this node,

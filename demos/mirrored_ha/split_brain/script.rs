@@ -3,7 +3,9 @@
 
 use futures::future::try_join_all;
 
-use super::super::nodes::{ANSWERED, ELECTED, Node, Nodes, served_within};
+use super::super::nodes::{
+    ANSWERED, ELECTED, Node, Nodes, SOON, served_within,
+};
 use crate::{
     demos::shop::orders::Ran,
     event::Unit,
@@ -105,6 +107,7 @@ pub async fn cut_apart(lab: &Lab, nodes: &Nodes<'_>, leader: Node) -> Ran {
     );
     nodes.draw_parted(&[ALONE], &MAJORITY).await?;
     parted.heal().await;
+    stay_apart(lab, nodes).await?;
     restart(lab, nodes).await?;
     nodes.heal().await?;
     let open: Vec<_> = open_here.into_iter().chain(open_there).collect();
@@ -121,6 +124,41 @@ fn observe(lab: &Lab, (alone, majority): (usize, usize)) {
     lab.observe("majority", name, majority as f64, Unit::Count);
 }
 
+/// The network is back, and that is all. By default (`ignore`) the nodes tell
+/// each other that they were parted, and each side goes on with what it has:
+/// nothing is merged.
+async fn stay_apart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
+    let what = text! {
+        en: "both sides to know of the partition", zh: "两边都发现分过区"
+    };
+    lab.wait_until(what, SOON, async || {
+        let (alone, majority) =
+            tokio::join!(nodes.is_parted(ALONE), nodes.is_parted(MAJORITY[0]));
+        Ok(alone? && majority?)
+    })
+    .await?;
+    let mut told = Vec::new();
+    for (id, node) in [("n1-has", ALONE), ("n2-has", MAJORITY[0])] {
+        let depth = nodes.depth(node).await;
+        told.push(depth.map_or("-".to_owned(), |depth| depth.to_string()));
+        let name = text! { en: "n{n} has", zh: "n{n} 有", n = node + 1 };
+        if let Some(depth) = depth {
+            lab.observe(id, name, depth.into(), Unit::Count);
+        }
+    }
+    lab.step(
+        text! { en: "heal", zh: "恢复" },
+        text! {
+            en: "the network is back, n1 and n2 both report a partition, and \
+                 nothing more: orders on n1, n2: {told}",
+            zh: "网络恢复，n1 和 n2 都报告分过区，仅此而已：\
+                 n1、n2 上的订单：{told}",
+            told = told.join(", ")
+        },
+    );
+    Ok(())
+}
+
 /// What an operator does who trusts the side of the first node more: the
 /// others are restarted, and take over what it has (documentation,
 /// "Recovering From a Split-Brain").
@@ -132,8 +170,8 @@ async fn restart(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
     lab.step(
         text! { en: "restart", zh: "重启" },
         text! {
-            en: "the network is back; n1 is kept, n2 and n3 are restarted",
-            zh: "网络恢复；保留 n1，重启 n2 和 n3"
+            en: "n1 is kept, n2 and n3 are restarted",
+            zh: "保留 n1，重启 n2 和 n3"
         },
     );
     Ok(())

@@ -24,6 +24,9 @@ impl Session {
         how: How,
         cluster: Option<Arc<Cluster>>,
     ) -> Result<Lab, Problem> {
+        // There is room for what one way has of its own.
+        let before = std::mem::take(&mut *lock(&self.kept));
+        self.remove(before).await;
         let name = format!("{}{}.{}", self.prefix, scenario.id, way.as_str());
         let dir = self.dir.join(&name);
         std::fs::create_dir_all(&dir).map_err(|e| no_room(&dir, &e))?;
@@ -36,23 +39,8 @@ impl Session {
             Some(cluster) => cluster.make_vhost(&name).await?,
             None => broker.management.make_vhost(&name).await?,
         }
-        let own_redis = match (&self.stage.redis, scenario.needs.own_redis) {
-            (Some(shared), true) => {
-                let own = format!("redis-{name}");
-                let engine = &self.stage.engine;
-                Some(
-                    Redis::start(
-                        engine,
-                        shared.image(),
-                        &own,
-                        Persistence::Off,
-                    )
-                    .await?,
-                )
-            }
-            _ => None,
-        };
-        Ok(Lab(Arc::new(Inner {
+        let own_redis = self.own_redis(scenario, &name).await?;
+        let lab = Lab(Arc::new(Inner {
             way,
             stage: self.stage.clone(),
             vhost: name,
@@ -71,6 +59,7 @@ impl Session {
             own_broker,
             cluster,
             started: Mutex::default(),
+            keep: self.keep,
             narrator: self.narrator.clone(),
             began: self.began,
             ledger: Mutex::new(Ledger::new(noun, how.messages)),
@@ -78,7 +67,11 @@ impl Session {
             observed: Mutex::default(),
             steps: Mutex::new(0),
             owed: Mutex::default(),
-        })))
+        }));
+        if let Some(own) = &lab.0.own_broker {
+            lab.stands_alone(own);
+        }
+        Ok(lab)
     }
 
     /// A broker for one way, like the one that all share.
@@ -89,11 +82,28 @@ impl Session {
         Broker::start(engine, shared.image(), &name, &hear).await
     }
 
+    /// A Redis for one way, where it needs one, like the one that all share.
+    async fn own_redis(
+        &self,
+        scenario: &Scenario,
+        way: &str,
+    ) -> Result<Option<Redis>, Problem> {
+        let shared = self.stage.redis.as_ref();
+        let Some(shared) = shared.filter(|_| scenario.needs.own_redis) else {
+            return Ok(None);
+        };
+        let (engine, name) = (&self.stage.engine, format!("redis-{way}"));
+        let off = Persistence::Off;
+        Redis::start(engine, shared.image(), &name, off).await.map(Some)
+    }
+
     /// Takes away what a way stood on, so that the next finds it empty. What
-    /// cannot be taken away now goes with the stage.
+    /// cannot be taken away now goes with the stage, and for somebody who
+    /// looks the last way's stays until then.
     pub(super) async fn strike_set(&self, lab: &Lab) {
+        let mut own = std::mem::take(&mut *lock(&lab.0.started));
         if let Some(broker) = &lab.0.own_broker {
-            self.stage.engine.remove(broker.container()).await;
+            own.push(broker.container().to_owned());
         } else if let Some(cluster) = &lab.0.cluster {
             self.clear(cluster, lab.vhost()).await;
         } else if !self.keep {
@@ -101,13 +111,20 @@ impl Session {
             let _ = management.remove_vhost(lab.vhost()).await;
         }
         if let Some(redis) = &lab.0.own_redis {
-            self.stage.engine.remove(redis.container()).await;
+            own.push(redis.container().to_owned());
         }
-        let started = std::mem::take(&mut *lock(&lab.0.started));
-        for container in started {
-            self.stage.engine.remove(&container).await;
+        if self.keep {
+            lock(&self.kept).extend(own);
+        } else {
+            self.remove(own).await;
         }
         let _ = std::fs::remove_dir_all(lab.dir());
+    }
+
+    async fn remove(&self, containers: Vec<String>) {
+        for container in containers {
+            self.stage.engine.remove(&container).await;
+        }
     }
 
     /// Where the log of the scenario's broker is kept.

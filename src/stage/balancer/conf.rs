@@ -6,6 +6,8 @@ use super::{Backend, Balancing, HealthCheck};
 
 /// Where HAProxy listens for AMQP.
 pub const AMQP: u16 = 5672;
+/// Where it has its page of statistics.
+const STATISTICS: u16 = 8404;
 const BACKENDS: &str = "amqp";
 const KEEPALIVED: &str = "/etc/keepalived/keepalived.conf";
 
@@ -42,7 +44,7 @@ pub fn haproxy(how: &Balancing, brokers: &[String]) -> String {
          timeout server 3h\n\
          resolvers docker\n    nameserver engine 127.0.0.11:53\n    \
          hold valid 1s\n\
-         frontend statistics\n    mode http\n    bind :8404\n    \
+         frontend statistics\n    mode http\n    bind :{STATISTICS}\n    \
          stats enable\n    stats uri /\n\
          listen {BACKENDS}\n    mode tcp\n    bind :{AMQP}\n    \
          balance roundrobin\n{check}    \
@@ -57,15 +59,33 @@ pub fn haproxy(how: &Balancing, brokers: &[String]) -> String {
     conf
 }
 
-/// What forwards from the host to the virtual address. It tries again
-/// quickly: the address may be on its way.
-pub fn gateway(address: Ipv4Addr) -> String {
-    format!(
+/// Where the gateway listens for those who look at a balancer's statistics.
+pub const fn statistics_of(n: u16) -> u16 {
+    STATISTICS + n
+}
+
+/// What forwards from the host to the virtual address, and to the statistics
+/// of these balancers. It tries the address again quickly: it may be on its
+/// way. A balancer is looked for while it runs, not at its start: it may not be
+/// there yet, and nothing is to wait for a name that nobody knows.
+pub fn gateway(address: Ipv4Addr, balancers: &[String]) -> String {
+    let mut conf = format!(
         "defaults\n    mode tcp\n    timeout connect 500ms\n    \
          timeout client 3h\n    timeout server 3h\n    retries 20\n    \
          option abortonclose\n\
+         resolvers docker\n    nameserver engine 127.0.0.11:53\n    \
+         hold valid 1s\n\
          listen amqp\n    bind :{AMQP}\n    server address {address}:{AMQP}\n"
-    )
+    );
+    for (port, host) in (statistics_of(0)..).zip(balancers) {
+        let _ = write!(
+            conf,
+            "listen statistics{port}\n    bind :{port}\n    \
+             server lb {host}:{STATISTICS} resolvers docker \
+             resolve-prefer ipv4 init-addr none\n"
+        );
+    }
+    conf
 }
 
 /// One side of a pair.
@@ -160,6 +180,15 @@ mod tests {
         let down = Backend { is_up: false, open: 0, total: 4 };
         assert_eq!(seen, [up, down]);
         assert_eq!(backends(""), []);
+    }
+
+    #[test]
+    fn the_gateway_leads_to_the_address_and_to_each_ones_statistics() {
+        let both = ["one".to_owned(), "two".to_owned()];
+        let conf = gateway(Ipv4Addr::new(10, 0, 0, 254), &both);
+        assert!(conf.contains("bind :5672\n    server address 10.0.0.254:"));
+        assert!(conf.contains("bind :8404\n    server lb one:8404 "));
+        assert!(conf.contains("bind :8405\n    server lb two:8404 "));
     }
 
     #[test]

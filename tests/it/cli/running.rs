@@ -249,6 +249,20 @@ pub fn still_there(ids: &[String]) -> Result<Vec<String>, String> {
     Ok(ids.iter().filter(|id| all.contains(*id)).cloned().collect())
 }
 
+/// Processes that know of this (where there is a /proc to ask).
+pub fn with_in_their_environment(what: &str) -> Vec<String> {
+    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+    processes
+        .filter_map(Result::ok)
+        .filter(|process| {
+            let environ = fs::read(process.path().join("environ"));
+            let environ = environ.unwrap_or_default();
+            String::from_utf8_lossy(&environ).contains(what)
+        })
+        .map(|process| process.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
 fn docker(arguments: &[&str]) -> Result<String, String> {
     let done = Command::new("docker")
         .args(arguments)

@@ -113,6 +113,8 @@ fn stage_up() -> Event {
             user: "teacher".to_owned(),
             password: "of-then".to_owned(),
         }),
+        way: None,
+        places: Vec::new(),
     }
 }
 
