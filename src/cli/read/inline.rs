@@ -234,7 +234,7 @@ mod tests {
         );
         assert_eq!(
             told("见[文档](https://a.b/c-d/e-f)，再说", Lang::Zh),
-            ["见文档", "(https://a.b/c-d/e-f)，", "再说"]
+            ["见文档", "(https://a.b/c-d/e-f)，再", "说"]
         );
     }
 
