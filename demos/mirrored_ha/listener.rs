@@ -21,12 +21,22 @@ use tokio::{
 };
 
 use super::nodes::{PATIENCE, do_once};
-use crate::{demos::shop::orders::ORDERS, lab::Lab, ledger::MessageId};
+use crate::{
+    demos::shop::orders::ORDERS,
+    lab::Lab,
+    ledger::MessageId,
+    pattern::backoff::{Backoff, Jitter, Retry},
+};
 
 /// Unacked deliveries at a time: what a consumer that has gone may hold.
 pub const PREFETCH: u16 = 10;
-/// Between two attempts to connect again.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Between two attempts to connect again. Everybody who was cut off comes back
+/// at once, so chance parts them.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(100),
+    most: Duration::from_secs(1),
+    jitter: Jitter::Equal,
+};
 
 /// A consumer in a task of its own, which ends with it.
 pub struct Listener {
@@ -63,9 +73,14 @@ impl Listener {
         let (lab, seen) = (lab.clone(), Arc::<Seen>::default());
         let heard = seen.clone();
         let task = tokio::spawn(async move {
+            let mut retry = Retry::new(BACKOFF);
             loop {
+                let begun = heard.begun.load(Ordering::SeqCst);
                 let _ended = consume(&lab, &uri, &heard).await;
-                sleep(PAUSE).await;
+                if heard.begun.load(Ordering::SeqCst) > begun {
+                    retry.reset();
+                }
+                sleep(retry.next_delay()).await;
             }
         });
         Self { seen, task }

@@ -102,8 +102,8 @@ pub static ONE_ADDRESS: Scenario = Scenario {
             ),
         ],
     },
-    columns: &[Column::Confirmed, Column::Attempts],
-    figures: &["broken", "unanswered", "gap-node", "gap-balancer"],
+    columns: &[Column::Confirmed, Column::Applied],
+    figures: &["broken", "unanswered", "cuts", "gap-node", "gap-balancer"],
     bars: &[],
     claim: text! {
         en: "a: the address gives each node its share of connections, and those \
@@ -132,6 +132,7 @@ pub static ONE_ADDRESS: Scenario = Scenario {
     source: &[
         include_str!("one_address.rs"),
         include_str!("one_address/script.rs"),
+        include_str!("listener.rs"),
     ],
 };
 

@@ -1,5 +1,6 @@
-//! Clients come in by the address; the leader's node dies, comes back, and
-//! then the balancer dies that holds the address.
+//! Clients come in by the address, a publisher and a consumer among them; the
+//! leader's node dies, comes back, and then the balancer dies that holds the
+//! address.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::{
     balanced::{Front, SOON},
+    listener::Listener,
     nodes::{Kind, Node, Nodes, PATIENCE, WINDOW, killed},
 };
 use crate::{
@@ -72,7 +74,7 @@ const PACE: Duration = Duration::from_millis(30);
 
 /// Nine clients are connected through the address, and a shop publishes: a
 /// third of the orders, a third while the leader's node is killed, and a third
-/// while the balancer is lost.
+/// while the balancer is lost. A consumer waits for them all the while.
 pub async fn through_one_address(lab: &Lab, how: &Fronted) -> Ran {
     let nodes = Nodes::of(lab)?;
     let brokers: anyhow::Result<Vec<_>> =
@@ -84,6 +86,9 @@ pub async fn through_one_address(lab: &Lab, how: &Fronted) -> Ran {
     lab.observe("fewest", words, f64::from(fewest), Unit::Count);
     let leader = away_from_the_next(&front).await?;
     nodes.declare(how.queue, leader).await?;
+    let consumer = Listener::reconnecting(lab, front.uri(Some(2)));
+    let what = text! { en: "the consumer", zh: "消费者就位" };
+    lab.wait_until(what, SOON, || async { Ok(consumer.begun() > 0) }).await?;
     let mut shop = FailoverPublisher::new(
         [front.uri(Some(10))],
         ORDERS,
@@ -107,7 +112,7 @@ pub async fn through_one_address(lab: &Lab, how: &Fronted) -> Ran {
         }
     }
     scene.balancer_dies(&mut shop, at_balancer, limit, &clients).await?;
-    scene.work_off().await
+    scene.work_off(consumer).await
 }
 
 /// What the clients see of a fault.
@@ -274,25 +279,45 @@ impl Scene<'_> {
         }
     }
 
-    /// The queue is read by way of the address as well, where it is reached.
-    async fn work_off(&self) -> Ran {
-        let is_reached = self.lab.figure("after-balancer") > Some(0.0);
-        let done = match is_reached {
+    /// The consumer does what was confirmed, by way of the address, where that
+    /// is reached; what is left then was never confirmed, or cannot be reached.
+    async fn work_off(&self, consumer: Listener) -> Ran {
+        let lab = self.lab;
+        let is_reached = lab.figure("after-balancer") > Some(0.0);
+        if is_reached {
+            let what = text! { en: "the consumer to do it", zh: "消费者做完" };
+            let is_done = || async {
+                Ok(u64::from(consumer.done()) >= lab.sums().confirmed)
+            };
+            lab.wait_until(what, SOON, is_done).await?;
+        }
+        let (by_it, cuts) = (consumer.done(), consumer.cuts());
+        drop(consumer);
+        let left = match is_reached {
             true => self.nodes.work_off_by(&self.front.uri(Some(10))).await?,
             false => self.nodes.work_off(self.leader).await?,
         };
-        let sums = self.lab.sums();
-        if self.lab.figure("after-node") == Some(0.0) {
-            self.lab.came_to(text! {
+        let words = text! { en: "consumer cut", zh: "消费者断线" };
+        lab.observe("cuts", words, f64::from(cuts), Unit::Count);
+        lab.step(
+            text! { en: "consume", zh: "消费" },
+            text! {
+                en: "cuts of the consumer: {cuts}; it did {done} orders, {left} left",
+                zh: "消费者断线 {cuts} 次，完成 {done} 个订单，剩下 {left} 个",
+                cuts = cuts, done = by_it, left = left
+            },
+        );
+        let sums = lab.sums();
+        if lab.figure("after-node") == Some(0.0) {
+            lab.came_to(text! {
                 en: "no confirm until the node was back",
                 zh: "节点恢复之前再没有确认"
             });
             return Ok(());
         }
-        self.lab.came_to(text! {
-            en: "{n} of {all} confirmed, {done} done",
-            zh: "{all} 个里确认 {n} 个，完成 {done} 个",
-            n = sums.confirmed, all = self.lab.count(), done = done
+        lab.came_to(text! {
+            en: "{n} of {all} confirmed", zh: "{all} 个里确认 {n} 个",
+            n = sums.confirmed, all = lab.count()
         });
         Ok(())
     }
@@ -453,10 +478,10 @@ pub fn every_order_through_one_address(outcome: &Outcome) -> Result<(), Text> {
             });
         }
     }
-    for of in ["after-node", "after-balancer"] {
+    for of in ["after-node", "after-balancer", "cuts"] {
         if outcome.figure(of)? == 0.0 {
             return Err(text! {
-                en: "{of}: nothing was confirmed", zh: "{of}：一个也没有确认",
+                en: "{of}: none", zh: "{of}：一个也没有",
                 of = of
             });
         }
