@@ -7,7 +7,7 @@ use rmq_lab::{
     cli::shelf::shipped,
     demos::TOPICS,
     event::{Event, Verdict},
-    lab::Topic,
+    lab::{Scenario, Topic},
     narrate::{Fate, Life, Recorded, Scene},
 };
 
@@ -50,8 +50,42 @@ fn whole(topic: &Topic, recorded: &Recorded) -> Result<(), String> {
             let id = scenario.id;
             return Err(format!("{id} is not proven in it: {verdict:?}"));
         }
+        if let Some(stale) = scene.and_then(|scene| stale(scenario, &scene)) {
+            let id = scenario.id;
+            return Err(format!("{id} is told otherwise by now: {stale}"));
+        }
     }
     Ok(())
+}
+
+/// What the record tells otherwise than the catalogue does.
+fn stale(scenario: &Scenario, scene: &Scene<'_>) -> Option<&'static str> {
+    let ended = scene.ended?;
+    let started = scene.events.iter().find_map(|stamped| {
+        let told = &stamped.event;
+        matches!(told, Event::ScenarioStarted { .. }).then_some(told)
+    });
+    let Some(Event::ScenarioStarted {
+        recipe, fault, question, choices, ..
+    }) = started
+    else {
+        return Some("it does not begin");
+    };
+    let choices = choices.iter().map(|choice| &choice.text);
+    let figures = ended.figures.iter().map(String::as_str);
+    let told = [
+        ("recipe", *recipe == scenario.recipe),
+        ("fault", *fault == scenario.fault),
+        ("question", *question == scenario.predict.question),
+        ("choices", choices.eq(scenario.predict.choices)),
+        ("claim", ended.claim == scenario.claim),
+        ("fix", ended.fix == scenario.fix),
+        ("limit", ended.limit == scenario.limit),
+        ("say", ended.say == scenario.say),
+        ("columns", ended.columns == scenario.columns),
+        ("figures", figures.eq(scenario.figures.iter().copied())),
+    ];
+    told.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
 }
 
 fn nothing_private(recorded: &Recorded) -> Result<(), Failed> {
