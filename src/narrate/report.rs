@@ -8,6 +8,7 @@
 
 mod about;
 mod anomalies;
+mod backlog;
 mod bars;
 mod curves;
 mod document;
@@ -29,6 +30,7 @@ mod tests;
 #[cfg(test)]
 mod tests_many;
 mod tracks;
+mod undone;
 mod verdict;
 mod way;
 

@@ -14,13 +14,14 @@ use super::{
     lanes::strike_said,
     say::{across, at_once, both, down, drawn, joined, moment, px, took},
     scale::{Scale, round_up},
-    way::Way,
+    way::{StageStrike, Way},
 };
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 940.0;
-const PANEL: f64 = 110.0;
+/// How high a panel is.
+pub(super) const PANEL: f64 = 110.0;
 /// Columns of a curve; what was sampled more often is added up.
 const COLUMNS: usize = 160;
 /// Rows of the table beside it.
@@ -59,6 +60,13 @@ pub(super) fn curves(id: &str, way: &Way) -> Markup {
             (curves.table())
         }
     }
+}
+
+/// Whether the depth of a queue was sampled, so that it is drawn.
+pub(super) fn has_depth(way: &Way) -> bool {
+    let samples = &way.gauges.samples;
+    let mut shown = samples.iter().map(|(_, gauges)| gauges);
+    samples.len() > 1 && shown.any(|g| g.contains_key(&Gauge::Depth))
 }
 
 struct Curves<'a> {
@@ -178,7 +186,7 @@ impl<'a> Curves<'a> {
         let all = cells.iter().flat_map(|(_, cells)| cells.iter().copied());
         let most = round_up(all.fold(0.0, f64::max));
         html! {
-            (height(bottom, most, Unit::PerSecond))
+            (height(&self.scale, bottom, most, Unit::PerSecond))
             @for (gauge, cells) in &cells {
                 path class=(class(*gauge)) d=(self.steps(cells, bottom, most)) {}
             }
@@ -193,7 +201,7 @@ impl<'a> Curves<'a> {
         html! {
             path class="depth-area" d=(area) {}
             path class=(class(Gauge::Depth)) d=(line) {}
-            (height(bottom, most, Unit::Count))
+            (height(&self.scale, bottom, most, Unit::Count))
         }
     }
 
@@ -232,21 +240,7 @@ impl<'a> Curves<'a> {
         };
         let shown =
             self.way.stage.iter().filter(|s| (from..=to).contains(&s.at));
-        html! {
-            @for (n, strike) in shown.enumerate() {
-                @let x = self.scale.x(strike.at);
-                @let y = top - 6.0;
-                path class="strike-line" d=(down(x, y - 8.0, bottom)) {
-                    title { (at_once(&strike_said(strike))) }
-                }
-                @if n == 0 {
-                    @let late = x > (LEFT + RIGHT) / 2.0;
-                    @let place = if late { x - 5.0 } else { x + 5.0 };
-                    @let class = if late { "strike-name end" } else { "strike-name" };
-                    (drawn((place, y), class, &words::fact(strike.what)))
-                }
-            }
-        }
+        strikes(&self.scale, shown, top, bottom)
     }
 
     /// Some of the samples, as numbers.
@@ -309,14 +303,43 @@ impl<'a> Curves<'a> {
     }
 }
 
+/// Strikes on the stage; the first has its name.
+pub(super) fn strikes<'a>(
+    scale: &Scale,
+    shown: impl Iterator<Item = &'a StageStrike>,
+    top: f64,
+    bottom: f64,
+) -> Markup {
+    html! {
+        @for (n, strike) in shown.enumerate() {
+            @let x = scale.x(strike.at);
+            @let y = top - 6.0;
+            path class="strike-line" d=(down(x, y - 8.0, bottom)) {
+                title { (at_once(&strike_said(strike))) }
+            }
+            @if n == 0 {
+                @let late = x > (scale.left + scale.right) / 2.0;
+                @let place = if late { x - 5.0 } else { x + 5.0 };
+                @let class = if late { "strike-name end" } else { "strike-name" };
+                (drawn((place, y), class, &words::fact(strike.what)))
+            }
+        }
+    }
+}
+
 /// The top of a panel and its middle, with their amounts.
-fn height(bottom: f64, most: f64, unit: Unit) -> Markup {
+pub(super) fn height(
+    scale: &Scale,
+    bottom: f64,
+    most: f64,
+    unit: Unit,
+) -> Markup {
     html! {
         g class="height" {
             @for share in [0.0, 0.5, 1.0] {
                 @let y = bottom - share * PANEL;
-                path d=(across(y, LEFT, RIGHT)) {}
-                text class="end" x=(px(LEFT - 6.0)) y=(px(y + 4.0)) {
+                path d=(across(y, scale.left, scale.right)) {}
+                text class="end" x=(px(scale.left - 6.0)) y=(px(y + 4.0)) {
                     (amount(most * share, unit))
                 }
             }

@@ -22,9 +22,9 @@ use super::{
 };
 
 /// The picture in its own units: about as many as pixels.
-const WIDTH: f64 = 960.0;
-const LEFT: f64 = 124.0;
-const RIGHT: f64 = 858.0;
+pub(super) const WIDTH: f64 = 960.0;
+pub(super) const LEFT: f64 = 124.0;
+pub(super) const RIGHT: f64 = 858.0;
 const LANE: f64 = 22.0;
 /// Room for a mark: two that would cover each other are moved apart.
 const APART: f64 = 12.5;
@@ -79,7 +79,7 @@ pub(super) fn noun(scene: &Scene, way: &Way) -> Noun {
 }
 
 /// From the first thing known to the last, and a little more.
-fn span(way: &Way) -> Option<(u64, u64)> {
+pub(super) fn span(way: &Way) -> Option<(u64, u64)> {
     let (mut from, mut to) = way.tracks.span?;
     for strike in &way.stage {
         from = from.min(strike.at);
@@ -119,7 +119,7 @@ impl Picture<'_> {
                 title { (at_once(title)) }
                 desc { (at_once(&self.said())) }
                 (self.scale.axis(top, bottom))
-                (self.gaps(top, bottom))
+                (gaps(&self.scale, &self.way.stage, top, bottom))
                 (self.rows(&rows, top))
                 @for (n, lane) in self.lanes.iter().enumerate() {
                     (self.lane(lane, lanes_top + n as f64 * LANE + LANE / 2.0))
@@ -184,25 +184,6 @@ impl Picture<'_> {
             ));
         }
         path
-    }
-
-    /// The time in which nothing moved after a strike on the stage.
-    fn gaps(&self, top: f64, bottom: f64) -> Markup {
-        html! {
-            @for strike in &self.way.stage {
-                @let (left, right) = self.gap(strike);
-                rect class="band" x=(px(left)) y=(px(top))
-                    width=(px(right - left)) height=(px(bottom - top)) {
-                    title { (at_once(&strike_said(strike))) }
-                }
-            }
-        }
-    }
-
-    fn gap(&self, strike: &StageStrike) -> (f64, f64) {
-        let left = self.scale.x(strike.at);
-        let right = strike.until.map_or(RIGHT, |until| self.scale.x(until));
-        (left, right.max(left + 3.0))
     }
 
     /// The strikes on the stage by name; more than three share their lines.
@@ -288,6 +269,29 @@ impl Picture<'_> {
             most = *x - apart;
         }
         places
+    }
+}
+
+/// The time in which nothing moved after a strike on the stage.
+pub(super) fn gaps(
+    scale: &Scale,
+    stage: &[StageStrike],
+    top: f64,
+    bottom: f64,
+) -> Markup {
+    let gap = |strike: &StageStrike| {
+        let left = scale.x(strike.at);
+        let right = strike.until.map_or(scale.right, |until| scale.x(until));
+        (left, right.max(left + 3.0))
+    };
+    html! {
+        @for strike in stage {
+            @let (left, right) = gap(strike);
+            rect class="band" x=(px(left)) y=(px(top))
+                width=(px(right - left)) height=(px(bottom - top)) {
+                title { (at_once(&strike_said(strike))) }
+            }
+        }
     }
 }
 

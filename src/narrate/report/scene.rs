@@ -7,6 +7,7 @@ use crate::{narrate::words, text, text::Text};
 
 use super::{
     anomalies::anomalies,
+    backlog::backlog,
     bars::{chart, grid},
     curves::curves,
     lanes::lanes,
@@ -143,6 +144,7 @@ fn way(log: &Log, scene: &Scene, way: &Way, id: &str, open: bool) -> Markup {
             }
             (steps(way))
             (curves(&format!("{id}-curves"), way))
+            (backlog(&format!("{id}-undone"), scene, way, struck_only))
             (lanes(&format!("{id}-lanes"), scene, way, struck_only))
             (anomalies(way))
         }

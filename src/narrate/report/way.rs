@@ -13,6 +13,7 @@ use super::{
     latency::Latency,
     log::ANOMALIES,
     tracks::{Track, Tracks},
+    undone::Undone,
 };
 
 /// Lines of a way that are kept; no scenario tells so many.
@@ -33,6 +34,7 @@ pub(super) struct Way {
     pub more_stage: usize,
     pub tracks: Tracks,
     pub flow: Flow,
+    pub undone: Undone,
     pub gauges: Gauges,
     /// From the wire to the broker's confirm.
     pub confirm: Latency,
@@ -71,6 +73,7 @@ impl Way {
             more_stage: 0,
             tracks: Tracks::default(),
             flow: Flow::new(at),
+            undone: Undone::default(),
             gauges: Gauges::default(),
             confirm: Latency::default(),
             effect: Latency::default(),
@@ -105,6 +108,7 @@ impl Way {
             Event::Fact { message, fact, .. } => {
                 self.tracks.saw(*message, *fact, at);
                 self.flow.saw(*fact, at);
+                self.undone.saw(*message, *fact, at);
                 self.moved(at, *fact);
                 self.latencies(*message, *fact, at);
             }
@@ -137,6 +141,7 @@ impl Way {
         self.settled = true;
         let anomalies = self.result.iter().flat_map(|r| &r.anomalies);
         self.tracks.keep_only(anomalies.map(|anomaly| anomaly.message));
+        self.undone.settle();
         self.gauges.settle();
         self.confirm.settle();
         self.effect.settle();
