@@ -22,7 +22,8 @@ use crate::{
 /// A [`Problem`] where there is no such record, something private is left in
 /// it, or it cannot be written.
 pub fn hand_on(what: &str, to: &Path) -> Result<(), Problem> {
-    let events = shelf::find(what, "replay")?.recorded.into_events();
+    let found = shelf::find(what, shelf::replay_shipped)?;
+    let events = found.recorded.into_events();
     let events = to_hand_on(events, &secrets()).map_err(|private| {
         Problem::environment(text! {
             en: "line {line} of the record holds {found}, which is this machine's own",

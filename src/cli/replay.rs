@@ -72,7 +72,7 @@ pub async fn replay(asked: Replay, manner: Manner) -> Result<Exit, Problem> {
 fn prepared(asked: &Replay) -> Result<(Recorded, Option<PageFile>), Problem> {
     let waits = [(asked.step, "--step"), (asked.predict, "--predict")];
     refuse_to_ask_nobody(&waits, asked.json)?;
-    let found = shelf::find(&asked.what, "replay")?;
+    let found = shelf::find(&asked.what, shelf::replay_shipped)?;
     let page = asked.report.as_deref().map(PageFile::prepare).transpose()?;
     Ok((as_of_now(found), page))
 }

@@ -78,14 +78,18 @@ pub struct Found {
     pub path: Option<PathBuf>,
 }
 
-/// What `latest`, a run's id, a topic, topic/scenario or a file's name means,
-/// to a command as it is typed before such a name.
+/// What `latest`, a run's id, a topic, topic/scenario or a file's name means.
+/// Where nothing is recorded yet, `instead` tells what is to be typed after
+/// `rmq-lab` to look at a run that ships.
 ///
 /// # Errors
 /// A [`Problem`] where there is no such thing, or it cannot be told.
-pub fn find(word: &str, command: &str) -> Result<Found, Problem> {
+pub fn find(
+    word: &str,
+    instead: impl FnOnce() -> Option<String>,
+) -> Result<Found, Problem> {
     if word == LATEST {
-        return latest(command);
+        return latest(instead);
     }
     let unknown = match names::entries(word) {
         Ok(entries) => return of_target(word, &entries),
@@ -137,7 +141,7 @@ pub const RUNS: Text = text! {
     en: "rmq-lab runs tells what is recorded", zh: "rmq-lab runs 会列出所有记录"
 };
 
-fn latest(command: &str) -> Result<Found, Problem> {
+fn latest(instead: impl FnOnce() -> Option<String>) -> Result<Found, Problem> {
     let runs = kept();
     for run in &runs {
         // What cannot be told is listed by `runs`, and stops nothing.
@@ -154,20 +158,20 @@ fn latest(command: &str) -> Result<Found, Problem> {
         })
         .help(RUNS),
     };
-    Err(with_shipped(problem, command))
-}
-
-/// A topic of which a run ships is always there: how to have `command` look at
-/// that one.
-fn with_shipped(problem: Problem, command: &str) -> Problem {
-    match recorded::shipped().next() {
-        Some((topic, _)) => problem.help(text! {
-            en: "a run that came with the program: rmq-lab {command} {topic}",
-            zh: "随程序附带的录像：rmq-lab {command} {topic}",
-            command = command, topic = topic
+    Err(match instead() {
+        Some(command) => problem.help(text! {
+            en: "a run that came with the program: rmq-lab {command}",
+            zh: "随程序附带的录像：rmq-lab {command}",
+            command = command
         }),
         None => problem,
-    }
+    })
+}
+
+/// The first topic of which a run ships, told again.
+pub fn replay_shipped() -> Option<String> {
+    let (topic, _) = recorded::shipped().next()?;
+    Some(format!("replay {topic}"))
 }
 
 /// The latest run of a topic or a scenario that came to its end, else the one

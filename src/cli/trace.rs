@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{Manner, Trace, names, shelf};
 use crate::{
+    book::recorded,
     event::Event,
     ledger::{MessageId, Noun},
     narrate::{
@@ -16,6 +17,7 @@ use crate::{
     },
     problem::{self, Problem, did_you_mean},
     text,
+    text::Text,
 };
 
 /// Tells what happened to a message, in every scenario in which it occurs.
@@ -88,8 +90,8 @@ fn as_json(life: &Life, head: &Head) -> String {
 /// The record, or the scenario of it that was asked for.
 fn recorded(asked: &Trace) -> Result<Recorded, Problem> {
     let word = asked.run.as_deref().or(asked.scenario.as_deref());
-    let command = format!("trace {} --run", asked.message);
-    let found = shelf::find(word.unwrap_or(shelf::LATEST), &command)?.recorded;
+    let instead = || shipped_with(&asked.message);
+    let found = shelf::find(word.unwrap_or(shelf::LATEST), instead)?.recorded;
     let Some(typed) = &asked.scenario else { return Ok(found) };
     let scenario = &*names::by_id(typed);
     let is_it = |scene: &Scene<'_>| {
@@ -117,6 +119,22 @@ fn recorded(asked: &Trace) -> Result<Recorded, Problem> {
     })
 }
 
+/// How to trace a message in the first run that ships and has it.
+fn shipped_with(typed: &str) -> Option<String> {
+    let has_it = |topic: &&str| {
+        shelf::shipped(topic).is_some_and(|recorded| {
+            let known: BTreeSet<MessageId> = recorded
+                .scenes()
+                .flat_map(|scene| messages_in(&scene))
+                .collect();
+            meant(typed, &known).len() == 1
+        })
+    };
+    let mut topics = recorded::shipped().map(|(topic, _)| topic);
+    let topic = topics.find(has_it)?;
+    Some(format!("trace {typed} --run {topic}"))
+}
+
 /// Every message of which anything is recorded.
 fn messages_in(scene: &Scene<'_>) -> BTreeSet<MessageId> {
     let mut messages = BTreeSet::new();
@@ -142,26 +160,27 @@ fn wanted(
     scenes: &[Scene<'_>],
     head: &Head,
 ) -> Result<MessageId, Problem> {
-    let not_there = || not_there(typed, known, scenes, head);
-    if let Ok(message) = typed.parse::<MessageId>() {
-        let known = known.contains(&message);
-        return known.then_some(message).ok_or_else(not_there);
-    }
-    let number: u32 = typed.parse().map_err(|_| not_there())?;
-    let with_it: Vec<MessageId> =
-        known.iter().copied().filter(|m| m.number == number).collect();
-    match with_it.as_slice() {
-        [] => Err(not_there()),
+    match meant(typed, known).as_slice() {
+        [] => Err(not_there(typed, known, scenes, head)),
         [one] => Ok(*one),
-        several => Err(Problem::usage(text! {
+        several @ [first, ..] => Err(Problem::usage(text! {
             en: "several messages have the number {number}",
             zh: "有多条消息的编号是 {number}",
-            number = number
+            number = first.number
         })
         .help(text! {
             en: "one of {names}", zh: "可选：{names}", names = in_a_row(several)
         })),
     }
+}
+
+/// The messages that a name or a number may mean.
+fn meant(typed: &str, known: &BTreeSet<MessageId>) -> Vec<MessageId> {
+    if let Ok(message) = typed.parse::<MessageId>() {
+        return known.get(&message).copied().into_iter().collect();
+    }
+    let Ok(number) = typed.parse::<u32>() else { return Vec::new() };
+    known.iter().copied().filter(|m| m.number == number).collect()
 }
 
 /// So many messages are named at most.
@@ -181,8 +200,13 @@ fn not_there(
     if head.struck_only {
         problem.help.push(STRUCK_ONLY);
     }
-    if let Some(near) = nearest(typed, known) {
-        problem.help.push(did_you_mean(&near.to_string()));
+    match which_numbers(typed, known) {
+        Some(numbers) => problem.help.push(numbers),
+        None => {
+            let near = nearest(typed, known);
+            let near = near.map(|near| did_you_mean(&near.to_string()));
+            problem.help.extend(near);
+        }
     }
     let (wrong, struck) = interesting(scenes);
     if !wrong.is_empty() {
@@ -207,6 +231,39 @@ fn not_there(
         });
     }
     problem
+}
+
+/// Of a noun that is spelt right, or of every noun where only a number was
+/// typed: from the first message to the last.
+fn which_numbers(typed: &str, known: &BTreeSet<MessageId>) -> Option<Text> {
+    let noun = match typed.parse::<MessageId>() {
+        Ok(message) => Some(message.noun),
+        Err(_) => typed.parse::<u32>().ok().map(|_| None)?,
+    };
+    let nouns: BTreeSet<Noun> = known
+        .iter()
+        .map(|m| m.noun)
+        .filter(|one| noun.is_none_or(|noun| noun == *one))
+        .collect();
+    let ranges = nouns.into_iter().filter_map(|noun| {
+        let mut own = known.iter().filter(|m| m.noun == noun);
+        let first = own.next()?;
+        Some(match own.next_back() {
+            None => Text::same(first.to_string()),
+            Some(last) => text! {
+                en: "{first} to {last}", zh: "{first} 到 {last}",
+                first = first, last = last
+            },
+        })
+    });
+    let (en, zh): (Vec<_>, Vec<_>) =
+        ranges.map(|range| (range.en, range.zh)).unzip();
+    (!en.is_empty()).then(|| {
+        Text::made(
+            format!("there are {}", en.join(", ")),
+            format!("其中有 {}", zh.join("、")),
+        )
+    })
 }
 
 /// By its number among those of its noun; by its letters where it has none.

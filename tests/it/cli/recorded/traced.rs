@@ -51,7 +51,7 @@ pub fn trials() -> Vec<Trial> {
             of("trace payment-0099")
                 .exits(64)
                 .says_on_stderr("error: no message \"payment-0099\" in run bbbbbb\n")
-                .and("  help: did you mean \"payment-0011\"?\n")
+                .and("  help: there are payment-0010 to payment-0011\n")
                 .and("  help: with something wrong: payment-0010\n")
                 .and("  help: struck by the fault: payment-0010\n"),
             "a_message_that_is_not_there",
@@ -73,8 +73,32 @@ pub fn trials() -> Vec<Trial> {
             asked("trace 10", Shelf::new())
                 .exits(64)
                 .says_on_stderr("error: no run is recorded yet\n")
-                .and("rmq-lab trace 10 --run decoupling\n"),
+                .and("rmq-lab trace 10 --run producer-loss\n"),
+            "a_number_where_no_run_is_recorded",
+        ),
+        named(
+            asked("trace payment-0028", Shelf::new())
+                .exits(64)
+                .says_on_stderr("error: no run is recorded yet\n")
+                .and("rmq-lab trace payment-0028 --run idempotency\n"),
             "a_message_where_no_run_is_recorded",
+        ),
+        named(
+            asked("trace payment-9999", Shelf::new())
+                .exits(64)
+                .says_on_stderr("error: no run is recorded yet\n")
+                .looks_like(|ended| match ended.stderr.contains("--run") {
+                    true => Err("a run without it is proposed".to_owned()),
+                    false => Ok(()),
+                }),
+            "a_message_that_no_run_has",
+        ),
+        named(
+            asked("trace payment-9999 --run 3", Shelf::new())
+                .exits(64)
+                .says_on_stderr("error: no message \"payment-9999\" in run ")
+                .and("  help: there are payment-0001 to payment-0040\n"),
+            "a_number_that_no_message_has",
         ),
         named(
             asked(
