@@ -90,6 +90,7 @@ pub fn orientation(
     if known.run.is_empty() {
         say(&FIRST, "   ")?;
         say(&DOCTOR, "   ")?;
+        say(&REPLAY, "   ")?;
     }
     say(&LIST, "   ")
 }
@@ -165,6 +166,10 @@ const FIRST: Text = Text::fixed(
 const DOCTOR: Text = Text::fixed(
     "rmq-lab doctor     whether this machine can",
     "rmq-lab doctor     检查本机环境",
+);
+const REPLAY: Text = Text::fixed(
+    "rmq-lab replay 3   a recorded run, without Docker",
+    "rmq-lab replay 3   看录像，不用 Docker",
 );
 const LIST: Text = Text::fixed(
     "rmq-lab list       what there is",

@@ -69,6 +69,8 @@ struct Inner {
 struct Desk {
     record: Option<Record>,
     queued: Vec<Stamped>,
+    /// The steps of the scenario that were paused at: the same is told once.
+    already: HashSet<(String, String)>,
     view: Option<mpsc::Sender<ToView>>,
 }
 
@@ -112,7 +114,12 @@ impl Narrator {
                 None
             }
         };
-        let desk = Desk { record, queued: Vec::new(), view: Some(sender) };
+        let desk = Desk {
+            record,
+            queued: Vec::new(),
+            already: HashSet::new(),
+            view: Some(sender),
+        };
         Self {
             aside: None,
             inner: Arc::new(Inner {
@@ -199,13 +206,10 @@ impl Narrator {
         if matches!(self.is_aside().as_deref(), Some(Aside::Kept(_))) {
             return;
         }
-        let queued = std::mem::take(&mut self.inner.desk().queued);
+        let (queued, pauses) = self.inner.desk().take_queued();
         if queued.is_empty() {
             return self.inner.told().await;
         }
-        let mut already = HashSet::new();
-        let pauses: Vec<bool> =
-            queued.iter().map(|e| is_step(e, &mut already)).collect();
         let steps = pauses.iter().filter(|pauses| **pauses).count();
         self.inner.send(ToView::Ahead(queued.clone()));
         let mut step = 0;
@@ -293,6 +297,16 @@ fn is_step(stamped: &Stamped, already: &mut HashSet<(String, String)>) -> bool {
     }
 }
 
+impl Desk {
+    /// What is queued, and which of it is paused before.
+    fn take_queued(&mut self) -> (Vec<Stamped>, Vec<bool>) {
+        let queued = std::mem::take(&mut self.queued);
+        let already = &mut self.already;
+        let pauses = queued.iter().map(|e| is_step(e, already)).collect();
+        (queued, pauses)
+    }
+}
+
 impl Inner {
     fn desk(&self) -> MutexGuard<'_, Desk> {
         // A panic elsewhere must not silence the narrator.
@@ -309,10 +323,17 @@ impl Inner {
                 Failure::Record(error.kind(), error.to_string()),
             );
         }
-        // With a pace, whatever belongs to a way is told later.
+        if matches!(event.event, Event::ScenarioStarted { .. }) {
+            desk.already.clear();
+        }
+        // With a pace, whatever belongs to a way is told later, and so is the
+        // verdict.
         let later = self.pace != Pace::Through
             && (!desk.queued.is_empty()
-                || matches!(event.event, Event::WayStarted { .. }));
+                || matches!(
+                    event.event,
+                    Event::WayStarted { .. } | Event::Verdict(_)
+                ));
         let message = if later {
             desk.queued.push(event.clone());
             ToView::Glimpse(Box::new(event))

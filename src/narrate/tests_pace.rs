@@ -94,6 +94,26 @@ async fn straight_through_everything_is_told_as_it_comes() {
 }
 
 #[tokio::test]
+async fn a_step_that_an_earlier_way_told_is_no_stop_of_a_later_way() {
+    let stops = |paper: &Paper| paper.text().matches("[Enter]").count();
+    let entered = "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n";
+    let (narrator, together) = narrator(Pace::Step, entered);
+    tell(&narrator, sample::single(20));
+    narrator.checkpoint().await;
+    let (narrator, parted) = self::narrator(Pace::Step, entered);
+    for event in sample::single(20) {
+        let ended = matches!(event.event, Event::WayEnded { .. });
+        narrator.retell(event);
+        if ended {
+            narrator.checkpoint().await;
+        }
+    }
+    narrator.checkpoint().await;
+    assert!(stops(&together) > 2, "{}", together.text());
+    assert_eq!(stops(&parted), stops(&together), "{}", parted.text());
+}
+
+#[tokio::test]
 async fn what_happens_aside_is_told_in_its_turn() {
     let (narrator, paper) = narrator(Pace::Through, "");
     let (first, second) = (narrator.aside(), narrator.aside());
