@@ -24,7 +24,7 @@ pub mod store;
 
 pub use chapter::{CHAPTERS, Chapter};
 pub use moment::Moment;
-pub use next::{Step, next_step};
+pub use next::{Step, next_step, step_in};
 pub use outline::{Outline, TopicOutline};
 pub use progress::{Progress, Standing};
 pub use store::Store;

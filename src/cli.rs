@@ -75,6 +75,8 @@ pub enum When {
 pub enum Command {
     /// Topics and scenarios, their mechanisms and what each needs.
     List {
+        /// A topic; by default all of them.
+        topic: Option<String>,
         /// One JSON object a line and scenario.
         #[arg(long)]
         json: bool,

@@ -58,8 +58,9 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
                 Then::Type(words) => go_on(&words, manner).await,
             };
         }
-        Some(Command::List { json }) => {
-            cli::list::list(json, manner, &mut out)?
+        Some(Command::List { topic, json }) => {
+            drop(out);
+            return cli::list::list(topic.as_deref(), json, manner);
         }
         Some(Command::Demo(demo)) => {
             drop(out);

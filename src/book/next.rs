@@ -51,7 +51,8 @@ pub fn next_step(progress: &Progress, outline: &Outline, now: Moment) -> Step {
     outline.topics.iter().find_map(in_topic).unwrap_or(Step::Interview)
 }
 
-fn step_in(progress: &Progress, topic: &TopicOutline) -> Option<Step> {
+/// The next step of one topic; none where all of it is done.
+pub fn step_in(progress: &Progress, topic: &TopicOutline) -> Option<Step> {
     if !progress.read.contains_key(&topic.id) {
         return Some(Step::Read { topic: topic.id.clone() });
     }

@@ -7,10 +7,11 @@ use serde_json::json;
 use unicode_width::UnicodeWidthStr;
 
 use super::{
-    Manner,
+    Manner, names,
     orientation::{how_far, next},
-    progress,
+    pager, progress,
     study::deck::Deck,
+    tidy,
 };
 use crate::{
     book::{Moment, Outline, Progress, Standing, next_step, progress::Run},
@@ -20,35 +21,51 @@ use crate::{
         catalogue::{Entry, entries},
     },
     narrate::{Detail, wrapped},
-    problem::Problem,
+    problem::{Exit, Problem},
     text,
     text::Text,
 };
 
-/// Lists topics and scenarios, for a person or as JSON lines.
+/// Lists topics and scenarios, or one topic's, for a person or as JSON lines.
+/// At a terminal it is paged, as a chapter is.
 ///
 /// # Errors
-/// A [`Problem`] of the book; within, that stdout is closed.
+/// A usage [`Problem`] for an unknown topic; one of the book; what could not
+/// be written.
 pub fn list(
+    topic: Option<&str>,
     json: bool,
     manner: Manner,
-    out: &mut dyn Write,
-) -> Result<io::Result<()>, Problem> {
+) -> Result<Exit, Problem> {
+    let only = topic.map(names::chapter).transpose()?;
+    let only = only.map(|chapter| chapter.topic);
+    let is_meant = |topic: &Topic| only.is_none_or(|only| only == topic.id);
     let outline = Deck::whole()?.outline;
     let known = progress::look(manner);
-    Ok(match json {
-        true => as_lines(&known, &outline, out),
-        false => told(&known, &outline, manner, out),
-    })
+    let mut text = Vec::new();
+    let written = match json {
+        true => as_lines(&known, &outline, is_meant, &mut text),
+        false => told(&known, &outline, manner, is_meant, &mut text),
+    };
+    let way = match json {
+        true => pager::Way::Pipe,
+        false => pager::Way::from_here(),
+    };
+    let sent = written.and_then(|()| way.send(&String::from_utf8_lossy(&text)));
+    match sent {
+        Ok(sent) => Ok(sent.exit),
+        Err(error) => tidy::not_written(&error),
+    }
 }
 
 fn as_lines(
     known: &Progress,
     outline: &Outline,
+    is_meant: impl Fn(&Topic) -> bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let now = Moment::now();
-    for entry in entries(TOPICS) {
+    for entry in entries(TOPICS).filter(|entry| is_meant(entry.topic)) {
         let topic = outline.topic(entry.topic.id);
         let standing = topic.map(|topic| known.standing(topic, now));
         let standing = standing.unwrap_or_default();
@@ -61,6 +78,7 @@ fn told(
     known: &Progress,
     outline: &Outline,
     manner: Manner,
+    is_meant: impl Fn(&Topic) -> bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let now = Moment::now();
@@ -68,7 +86,7 @@ fn told(
     for line in wrapped(HEAD.say(manner.lang), style.width, " ") {
         writeln!(out, "{line}")?;
     }
-    for topic in TOPICS {
+    for topic in TOPICS.iter().filter(|topic| is_meant(topic)) {
         let standing = outline.topic(topic.id);
         let standing = standing.map(|topic| known.standing(topic, now));
         let how_far = how_far(&standing.unwrap_or_default());

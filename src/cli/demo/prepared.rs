@@ -114,7 +114,15 @@ pub fn refuse_to_ask_nobody(
         })
         .help(text! { en: "leave one of them out", zh: "请去掉其中一个" }));
     }
-    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+    let at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    if !at_terminal && *option == "--predict" {
+        return Err(Problem::usage(text! {
+            en: "--predict asks at a terminal: nobody could answer here",
+            zh: "--predict 要在终端提问：这里没人能回答"
+        })
+        .help(text! { en: "leave it out", zh: "去掉它" }));
+    }
+    if !at_terminal {
         return Err(Problem::usage(text! {
             en: "{option} needs a terminal: nobody could press Enter here",
             zh: "{option} 需要终端：这里没人能按回车",

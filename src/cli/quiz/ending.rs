@@ -5,7 +5,8 @@ use std::io;
 use super::Asking;
 use crate::{
     book::{
-        Moment, Progress, Step, next_step, schedule::Grade, selection::Session,
+        Moment, Progress, Step, next_step, schedule::Grade,
+        selection::Session, step_in,
     },
     cli::study::{Stop, desk::Desk},
     narrate::Ink,
@@ -46,7 +47,12 @@ impl Asking<'_> {
         desk.gap()?;
         desk.label(&text! { en: "Done", zh: "本次" }, &done(session))?;
         self.what_comes(desk, &known, now)?;
-        let step = next_step(&known, &self.deck.outline, now);
+        // Of the topic that was asked about, as long as it has one.
+        let outline = &self.deck.outline;
+        let own = self.topic.and_then(|topic| outline.topic(topic));
+        let step = own
+            .and_then(|topic| step_in(&known, topic))
+            .unwrap_or_else(|| next_step(&known, outline, now));
         // A quiz is over: whoever wants another one knows how.
         let next = match step {
             Step::Due { .. } => "rmq-lab quiz".to_owned(),

@@ -42,6 +42,13 @@ pub fn trials() -> Vec<Trial> {
             .looks_like(on_eighty_columns)
             .looks_like(lists_everything)
             .named("the_list_has_every_scenario_in_chinese"),
+        Asked::to("list 3")
+            .says("   mark-first ")
+            .looks_like(|ended| match ended.stdout.contains("home-node") {
+                false => Ok(()),
+                true => Err("it lists another topic".to_owned()),
+            })
+            .named("the_list_of_one_topic"),
         Asked::to("list --json")
             .looks_like(lists_everything_as_json)
             .named("the_list_is_an_object_a_line_and_scenario"),

@@ -31,7 +31,20 @@ pub fn trials() -> Vec<Trial> {
         ),
         trial(
             "the_list_on_forty_columns",
-            Asked::to("list").at_a_terminal(40).looks_like(|e| narrow(e, 40)),
+            Asked::to("list")
+                .with("PAGER", "cat")
+                .at_a_terminal(40)
+                .looks_like(|e| narrow(e, 40)),
+        ),
+        trial(
+            "a_long_list_goes_through_the_pager",
+            Asked::to("list")
+                .with("PAGER", "head -1")
+                .at_a_terminal(80)
+                .looks_like(|ended| match ended.stdout.lines().count() {
+                    1 => Ok(()),
+                    lines => Err(format!("{lines} lines")),
+                }),
         ),
         trial(
             "orientation_in_chinese_on_forty_columns",

@@ -131,7 +131,11 @@ fn options() -> Vec<Trial> {
     };
     vec![
         at_a_terminal("--step").named("step_needs_somebody_at_a_terminal"),
-        at_a_terminal("--predict")
+        refused("demo idempotency/inbox --predict")
+            .says_on_stderr(
+                "error: --predict asks at a terminal: nobody could answer \
+                 here\n",
+            )
             .named("predict_needs_somebody_at_a_terminal"),
         at_a_terminal("--hold").named("hold_needs_somebody_at_a_terminal"),
         to_a_program("--step").named("step_and_json_contradict_each_other"),
@@ -197,7 +201,7 @@ fn words() -> Vec<Trial> {
         refused("completions fush")
             .says_on_stderr("similar value exists: 'fish'")
             .named("an_unknown_shell_brings_the_nearest_one"),
-        refused("list everything")
+        refused("doctor everything")
             .says_on_stderr("error: unexpected argument 'everything' found\n")
             .named("a_word_too_many_is_refused"),
         refused("demo idempotency --mesages 5")
