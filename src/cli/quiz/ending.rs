@@ -5,8 +5,8 @@ use std::io;
 use super::Asking;
 use crate::{
     book::{
-        Moment, Progress, Step, next_step, schedule::Grade,
-        selection::Session, step_in,
+        Moment, Progress, Step, next_step, schedule::Grade, selection::Session,
+        step_in,
     },
     cli::study::{Stop, desk::Desk},
     narrate::Ink,
