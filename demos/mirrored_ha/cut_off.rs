@@ -78,7 +78,7 @@ pub static CUT_OFF: Scenario = Scenario {
         cluster: Some(ClusterOf::Run),
         fewest: 10,
         most: 2_000,
-        seconds: 80,
+        seconds: 40,
         ..Needs::BROKER
     },
     strikes: &[Strike::Parted],

@@ -55,7 +55,7 @@ pub static SHUTDOWN: Scenario = Scenario {
         cluster: Some(ClusterOf::Three),
         fewest: 10,
         most: 5_000,
-        seconds: 40,
+        seconds: 55,
         ..Needs::BROKER
     },
     strikes: &[Strike::BrokerRestarted],

@@ -52,7 +52,8 @@ impl Scenarios {
     ) -> Self {
         let (major, ..) = session.stage.broker.version;
         let all = entries.iter().map(|entry| {
-            (entry.topic.id, Lane::of(&entry.scenario.needs, major))
+            let needs = &entry.scenario.needs;
+            (entry.topic.id, Lane::of(needs, major), needs.seconds)
         });
         let turns = Turns::new(all, at_once);
         let narrators: Vec<_> =

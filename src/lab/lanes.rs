@@ -63,26 +63,32 @@ pub struct Turns {
     at_once: usize,
 }
 
-/// A scenario's place, what it has to itself, and its topic: topics follow
-/// each other.
+/// A scenario's place, what it has to itself, how long it takes, and its
+/// topic: topics follow each other.
 #[derive(Clone, Debug)]
 struct Turn {
     place: usize,
     lanes: BTreeSet<Lane>,
+    seconds: u32,
     topic: &'static str,
 }
 
 impl Turns {
-    /// Scenarios by topic and lanes, of which so many may run at once. Those of
-    /// a topic that stand on more than one thing come first.
+    /// Scenarios by topic, lanes and seconds ([`Needs::seconds`]), of which so
+    /// many may run at once. Those of a topic that stand on more than one
+    /// thing come first.
     pub fn new(
-        all: impl IntoIterator<Item = (&'static str, BTreeSet<Lane>)>,
+        all: impl IntoIterator<Item = (&'static str, BTreeSet<Lane>, u32)>,
         at_once: usize,
     ) -> Self {
-        let mut waiting: Vec<_> = all
-            .into_iter()
-            .enumerate()
-            .map(|(place, (topic, lanes))| Turn { place, lanes, topic })
+        let mut waiting: Vec<_> = (0..)
+            .zip(all)
+            .map(|(place, (topic, lanes, seconds))| Turn {
+                place,
+                lanes,
+                seconds,
+                topic,
+            })
             .collect();
         if at_once > 1 {
             // At the end it would run alone.
@@ -94,7 +100,8 @@ impl Turns {
         Self { waiting, running: Vec::new(), at_once }
     }
 
-    /// The next that may begin now, if any. It runs then, until it is
+    /// The next that may begin now, if any: of the lane that has most to do
+    /// yet, lest it be alone at the end. It runs then, until it is
     /// [`over`](Self::over).
     pub fn begin(&mut self) -> Option<usize> {
         if self.running.len() >= self.at_once {
@@ -107,7 +114,7 @@ impl Turns {
             *taken.entry(*lane).or_default() += 1;
         }
         // Nobody overtakes who waits for the same.
-        let next = self.waiting.iter().position(|turn| {
+        let free = |turn: &Turn| {
             let mut free = turn.topic == topic;
             for lane in &turn.lanes {
                 let taken = taken.entry(*lane).or_default();
@@ -115,11 +122,32 @@ impl Turns {
                 *taken += 1;
             }
             free
-        })?;
+        };
+        let fits: Vec<bool> = self.waiting.iter().map(free).collect();
+        let free = (0..self.waiting.len()).filter(|nth| fits[*nth]);
+        let next = match self.at_once {
+            1 => free.min()?,
+            // Of equals the first of the list.
+            _ => free.rev().max_by_key(|nth| self.to_do(topic, *nth))?,
+        };
         let turn = self.waiting.remove(next)?;
         let place = turn.place;
         self.running.push(turn);
         Some(place)
+    }
+
+    /// The seconds that are waited for in the lane of this one, for each who
+    /// may be in it; of its lanes the one with the most.
+    fn to_do(&self, topic: &str, nth: usize) -> u32 {
+        let lanes = self.waiting.get(nth).map(|turn| &turn.lanes);
+        let in_lane = |lane: &Lane| {
+            let all = self.waiting.iter().filter(|turn| {
+                turn.topic == topic && turn.lanes.contains(lane)
+            });
+            let room = u32::try_from(lane.room()).unwrap_or(1);
+            all.map(|turn| turn.seconds).sum::<u32>() / room
+        };
+        lanes.into_iter().flatten().map(in_lane).max().unwrap_or_default()
     }
 
     /// One that ran has come to its end.
@@ -142,7 +170,7 @@ mod tests {
 
     fn turns(all: &[(&'static str, &[Lane])], at_once: usize) -> Turns {
         let all = all.iter().map(|(topic, lanes)| {
-            (*topic, lanes.iter().copied().collect::<BTreeSet<_>>())
+            (*topic, lanes.iter().copied().collect(), 1)
         });
         Turns::new(all, at_once)
     }
@@ -157,7 +185,7 @@ mod tests {
         let all: [(_, &[Lane]); 4] =
             [(A, &[Four]), (A, &[Three]), (A, &[Four]), (A, &[Stage])];
         let mut turns = turns(&all, 9);
-        assert_eq!(begun(&mut turns), [0, 1, 3]);
+        assert_eq!(begun(&mut turns), [0, 3, 1]);
         turns.over(1);
         assert!(begun(&mut turns).is_empty());
         turns.over(0);
@@ -199,7 +227,7 @@ mod tests {
         assert_eq!(begun(&mut one_by_one), [0]);
         one_by_one.over(0);
         assert_eq!(begun(&mut one_by_one), [1]);
-        assert_eq!(begun(&mut turns(&all, 2)), [0, 1]);
+        assert_eq!(begun(&mut turns(&all, 2)), [0, 2]);
     }
 
     #[test]
@@ -217,6 +245,23 @@ mod tests {
         assert_eq!(begun(&mut turns), [3]);
         turns.over(3);
         assert_eq!(begun(&mut turns), [0, 2]);
+    }
+
+    #[test]
+    fn the_lane_that_has_most_to_do_goes_first() {
+        use Lane::*;
+        let all = [
+            (A, [Four].into(), 30),
+            (A, [Stage].into(), 10),
+            (A, [Stage].into(), 30),
+            (A, [Nodes].into(), 90),
+        ];
+        let mut one_by_one = Turns::new(all.clone(), 1);
+        assert_eq!(begun(&mut one_by_one), [0]);
+        let mut two = Turns::new(all, 2);
+        assert_eq!(begun(&mut two), [3, 1]);
+        two.over(1);
+        assert_eq!(begun(&mut two), [0]);
     }
 
     #[test]
