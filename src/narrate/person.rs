@@ -163,10 +163,11 @@ impl Person {
     pub async fn ask(&mut self, keys: &[char], lang: Lang) -> Answer {
         let listed = keys.iter().map(char::to_string).collect::<Vec<_>>();
         let indent = " ".repeat(MARGIN);
+        let or = if self.columns < 70 { &OR_IN_SHORT } else { &OR };
         let mut prompt = text! {
-            en: "{indent}your guess [{keys}, Enter skips, q leaves, h helps]: ",
-            zh: "{indent}你猜是哪个 [{keys}，回车跳过，q 退出，h 帮助]：",
-            indent = indent, keys = listed.join("/")
+            en: "{indent}your guess [{keys}, {or}]: ",
+            zh: "{indent}你猜是哪个 [{keys}，{or}]：",
+            indent = indent, keys = listed.join("/"), or = or.say(lang)
         };
         let mut unknown = 0;
         // Asked, and twice asked again.
@@ -199,9 +200,10 @@ impl Person {
                     // The answer that is none makes room for the next one.
                     self.erase(LINE_ABOVE);
                     prompt = text! {
-                        en: "{indent}one of {keys}; Enter skips, q leaves, h helps: ",
-                        zh: "{indent}请输入 {keys}；回车跳过，q 退出，h 帮助：",
-                        indent = indent, keys = listed.join(", ")
+                        en: "{indent}one of {keys}; {or}: ",
+                        zh: "{indent}请输入 {keys}；{or}：",
+                        indent = indent, keys = listed.join(", "),
+                        or = or.say(lang)
                     };
                 }
             }
@@ -306,6 +308,11 @@ static KEYS: Text = text! {
     zh: "[回车] 继续   [q] 退出   [h] 帮助"
 };
 static KEYS_IN_SHORT: Text = text! { en: "[Enter, q, h]", zh: "[回车, q, h]" };
+static OR: Text = text! {
+    en: "Enter skips, q leaves, h helps",
+    zh: "回车跳过，q 退出，h 帮助"
+};
+static OR_IN_SHORT: Text = text! { en: "Enter, q, h", zh: "回车, q, h" };
 static HELP: Text = text! {
     en: " Enter: the next step is told   h: these lines\n \
          q: leave, as with Ctrl-C; nothing is left behind\n",
