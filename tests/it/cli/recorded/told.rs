@@ -16,14 +16,40 @@ use super::{
     named, two,
 };
 use crate::{
-    cli::{asked::events, right::every_line_is_an_event, running::Ended},
+    cli::{
+        asked::events, conversation::Conversation,
+        right::every_line_is_an_event, running::Ended,
+        terminal::there_is_a_terminal,
+    },
     shared::binary,
 };
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = again();
+    trials.push(left());
     trials.extend(live());
     trials
+}
+
+/// At the prompt of a step, by one key.
+fn left() -> Trial {
+    let here = there_is_a_terminal();
+    let told = || -> Result<(), Failed> {
+        let state = tempfile::tempdir()?;
+        let words = "replay idempotency/mark-first --step";
+        Conversation::with(words, state.path())?
+            .hears("[Enter] go on   [q] leave   [h] help ")?
+            .types("h\n")?
+            .hears(" q: leave, as with Ctrl-C; nothing is left behind\n")?
+            .hears("[h] help ")?
+            .types("q\n")?
+            .hears(" stopped; nothing of it was running\n")?
+            .ends(130)?;
+        Ok(())
+    };
+    Trial::test("cli::recorded::a_step_can_be_the_last_one", told)
+        .with_kind(if here { "" } else { "needs script(1)" })
+        .with_ignored_flag(!here)
 }
 
 fn again() -> Vec<Trial> {
