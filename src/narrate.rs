@@ -41,6 +41,8 @@ mod tests_json;
 #[cfg(test)]
 mod tests_pace;
 #[cfg(test)]
+mod tests_person;
+#[cfg(test)]
 mod tests_recorded;
 #[cfg(test)]
 mod tests_terminal;

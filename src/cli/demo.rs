@@ -161,6 +161,7 @@ async fn run_all(
     let ended = tokio::select! {
         ended = work => ended.unwrap_or_else(|failed| Err(bug(&failed))),
         exit = signals.next() => Ok(Came::Signal(exit)),
+        () = narrator.left() => Ok(Came::Signal(Exit::Interrupted)),
         failure = narrator.failure() => failed_to_tell(failure, dir).map(Came::Signal),
     };
     stop.abort();

@@ -1,14 +1,14 @@
 //! `rmq-lab replay`: a recorded run told again, without Docker.
 
 use std::{
-    io,
+    io::{self, IsTerminal, Write},
     time::{Duration, Instant},
 };
 
 use super::{
     Manner, Replay,
     demo::{as_event, refuse_to_ask_nobody},
-    page::Page,
+    page::{Page, stopped},
     report::PageFile,
     shelf::{self, Found},
     signals::Signals,
@@ -55,6 +55,7 @@ pub async fn replay(asked: Replay, manner: Manner) -> Result<Exit, Problem> {
     let ended = tokio::select! {
         ended = tell(&narrator, &recorded, &asked) => ended,
         exit = signals.next() => Ok(exit),
+        () = narrator.left() => Ok(Exit::Interrupted),
     };
     let ended = match narrator.failed() {
         Some(Failure::View(kind) | Failure::Record(kind, _)) => {
@@ -62,6 +63,14 @@ pub async fn replay(asked: Replay, manner: Manner) -> Result<Exit, Problem> {
         }
         None => ended,
     };
+    if stopped(&ended) && io::stderr().is_terminal() && !asked.json {
+        // The prompt, or the spinner's line, may still be there.
+        let word = text! {
+            en: "stopped; nothing of it was running",
+            zh: "已中断；没有启动过任何容器"
+        };
+        let _ = writeln!(io::stderr(), "\n {}", word.say(manner.lang));
+    }
     match page {
         Some(page) => page.written(ended, asked.json),
         None => ended,

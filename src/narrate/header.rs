@@ -29,10 +29,12 @@ pub(super) fn recorded(page: &Page, started: &Event) -> Vec<String> {
 }
 
 /// What stands, and where it is reached while somebody can look at it. What a
-/// way has of its own goes with it, unless it is kept.
+/// way has of its own goes with it, unless it is kept. What is only `recorded`
+/// is reached nowhere any more.
 pub(super) fn stands(
     page: &Page,
     detail: Detail,
+    recorded: bool,
     event: &Event,
 ) -> Vec<String> {
     let Event::StageUp { services, management, way, places } = event else {
@@ -45,6 +47,9 @@ pub(super) fn stands(
     let mut lines = Vec::new();
     if detail != Detail::Quiet {
         lines.extend(stage(page, services));
+    }
+    if recorded {
+        return lines;
     }
     let login = management.iter();
     lines.extend(login.flat_map(|login| self::management(page, login)));
@@ -200,7 +205,7 @@ mod tests {
     use super::*;
     use crate::text::Lang;
 
-    fn told(detail: Detail, held: bool) -> Vec<String> {
+    fn told(detail: Detail, held: bool, recorded: bool) -> Vec<String> {
         let mut event = sample::own_stage(vec![Place {
             what: Text::fixed("virtual IP", "虚拟 IP"),
             at: "172.18.255.254:5672".to_owned(),
@@ -213,20 +218,31 @@ mod tests {
             });
         }
         let page = Page { lang: Lang::En, color: false, width: 80 };
-        stands(&page, detail, &event)
+        stands(&page, detail, recorded, &event)
     }
 
     #[test]
     fn what_a_way_has_of_its_own_is_told_while_it_can_be_looked_at() {
-        assert!(told(Detail::Normal, false).is_empty());
+        assert!(told(Detail::Normal, false, false).is_empty());
         let address = "         virtual IP 172.18.255.254:5672";
         for (detail, held) in [
             (Detail::Quiet, true),
             (Detail::Normal, true),
             (Detail::Verbose, false),
         ] {
-            let told = told(detail, held);
+            let told = told(detail, held, false);
             assert_eq!(told.last().map(String::as_str), Some(address));
+        }
+    }
+
+    #[test]
+    fn where_it_was_reached_is_not_told_again() {
+        for detail in [Detail::Normal, Detail::Verbose] {
+            let told = told(detail, true, true).join("\n");
+            assert!(told.contains("HAProxy"), "{told}");
+            for then in ["172.18", "49153", "pUq3"] {
+                assert!(!told.contains(then), "{told}");
+            }
         }
     }
 }

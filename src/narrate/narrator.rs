@@ -20,7 +20,12 @@ use crate::{
     text::{Lang, Text},
 };
 
-use super::{View, person::Person, record::Record, words};
+use super::{
+    View,
+    person::{Answer, Person, Wish},
+    record::Record,
+    words,
+};
 
 /// The pace of the telling, never of the experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +66,8 @@ struct Inner {
     lang: Lang,
     desk: Mutex<Desk>,
     failure: watch::Sender<Option<Failure>>,
+    /// The person wants no more.
+    left: watch::Sender<bool>,
     person: tokio::sync::Mutex<Person>,
     teller: Mutex<Option<JoinHandle<()>>>,
 }
@@ -128,6 +135,7 @@ impl Narrator {
                 lang,
                 desk: Mutex::new(desk),
                 failure,
+                left: watch::Sender::new(false),
                 person: tokio::sync::Mutex::new(person),
                 teller: Mutex::new(teller),
             }),
@@ -199,8 +207,26 @@ impl Narrator {
         }
     }
 
+    /// Waits until the person wants to leave; otherwise for ever. Whoever has
+    /// something asked, or told step by step, listens to this beside it, and
+    /// ends the run as an interrupted one.
+    pub async fn left(&self) {
+        let mut left = self.inner.left.subscribe();
+        let said = left.wait_for(|left| *left).await.is_ok();
+        if !said {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The person leaves: nothing more is told to them.
+    async fn leave<T>(&self) -> T {
+        self.inner.left.send_replace(true);
+        std::future::pending().await
+    }
+
     /// Nothing is in flight: whatever is queued is told, step by step where
-    /// there is a pace. Returns when the view has told it all.
+    /// there is a pace. Returns when the view has told it all; never, if the
+    /// person [leaves](Self::left).
     pub async fn checkpoint(&self) {
         // Nobody sees it yet.
         if matches!(self.is_aside().as_deref(), Some(Aside::Kept(_))) {
@@ -251,13 +277,19 @@ impl Narrator {
             Pace::Every(pause) => {
                 person.wait(step, steps, pause, self.inner.lang).await
             }
-            Pace::Step => person.enter(step, steps, self.inner.lang).await,
+            Pace::Step => {
+                let lang = self.inner.lang;
+                if person.enter(step, steps, lang).await == Wish::Leave {
+                    self.leave::<()>().await;
+                }
+            }
         }
     }
 
     /// Asks for one of the choices: its key, or `None` for Enter, the end of
-    /// input, and whoever answers twice what cannot be answered. The question
-    /// itself stands in the scenario's head.
+    /// input, and whoever answers twice what cannot be answered. Returns never
+    /// if the person [leaves](Self::left). The question itself stands in the
+    /// scenario's head.
     pub async fn ask(
         &self,
         _question: &Text,
@@ -265,7 +297,12 @@ impl Narrator {
     ) -> Option<char> {
         self.checkpoint().await;
         let keys: Vec<char> = choices.iter().map(|choice| choice.key).collect();
-        self.inner.person.lock().await.ask(&keys, self.inner.lang).await
+        let mut person = self.inner.person.lock().await;
+        match person.ask(&keys, self.inner.lang).await {
+            Answer::Key(key) => Some(key),
+            Answer::Skip => None,
+            Answer::Leave => self.leave().await,
+        }
     }
 
     /// The stage is kept: waits for Enter, or the end of input.

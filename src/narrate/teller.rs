@@ -90,6 +90,7 @@ impl Teller {
     /// What happens now and is told later, for the spinner.
     pub fn glimpse(&mut self, Stamped { at_ms, event }: &Stamped) {
         match event {
+            event if self.is_of_then(event) => {}
             Event::WayStarted { way, title } => {
                 self.ways += 1;
                 self.running = Some(Section::new(*way, title.clone(), None));
@@ -122,6 +123,7 @@ impl Teller {
     /// The lines that an event is worth.
     pub fn told(&mut self, Stamped { at_ms, event }: &Stamped) -> Vec<String> {
         let lines = match event {
+            event if self.is_of_then(event) => Vec::new(),
             Event::RunStarted { record, run, seed, recorded, .. } => {
                 self.recorded = *recorded;
                 let mut lines = match recorded {
@@ -135,7 +137,7 @@ impl Teller {
             Event::Progress { text } => self.progress(text),
             Event::Waited { took_ms } => self.waited(*took_ms),
             Event::StageUp { .. } => {
-                header::stands(&self.page, self.detail, event)
+                header::stands(&self.page, self.detail, self.recorded, event)
             }
             Event::ScenarioStarted { .. } => self.scenario_started(event),
             Event::Predicted { guess } => self.predicted(*guess),
@@ -185,6 +187,19 @@ impl Teller {
         self.begun |= !lines.is_empty();
         self.scene.height += lines.len();
         lines
+    }
+
+    /// Whether a recorded run has this and whoever is told it again has no use
+    /// for it: a command for a container that is gone, a wait that is over.
+    fn is_of_then(&self, event: &Event) -> bool {
+        self.recorded
+            && matches!(
+                event,
+                Event::Command { .. }
+                    | Event::Waiting { .. }
+                    | Event::Progress { .. }
+                    | Event::Waited { .. }
+            )
     }
 
     /// What is under way, for the spinner.

@@ -14,10 +14,10 @@ use crate::event::{Choice, Event};
 
 /// What was written, shared with the test.
 #[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Paper(Arc<Mutex<Vec<u8>>>);
 
 impl Paper {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
@@ -55,7 +55,7 @@ fn style(lang: Lang) -> Style {
 }
 
 /// A narrator, what it tells, and what it asks on the same paper.
-fn narrator(pace: Pace, typed: &'static str) -> (Narrator, Paper) {
+pub(super) fn narrator(pace: Pace, typed: &'static str) -> (Narrator, Paper) {
     let paper = Paper::default();
     let view = Terminal::new(paper.clone(), style(Lang::En));
     let person = Person::new(
@@ -75,11 +75,11 @@ fn narrator(pace: Pace, typed: &'static str) -> (Narrator, Paper) {
     (narrator, paper)
 }
 
-fn tell(narrator: &Narrator, events: Vec<Stamped>) {
+pub(super) fn tell(narrator: &Narrator, events: Vec<Stamped>) {
     events.into_iter().for_each(|event| narrator.retell(event));
 }
 
-fn choices() -> Vec<Choice> {
+pub(super) fn choices() -> Vec<Choice> {
     ['a', 'b'].map(|key| Choice { key, text: Text::same("answer") }).to_vec()
 }
 

@@ -162,7 +162,7 @@ fn a_run_is_told_again_as_it_was_told_apart_from_the_mark() {
     for events in [sample::single(20), sample::single(0), sample::topic()] {
         for lang in [Lang::En, Lang::Zh] {
             let mark = if lang == Lang::En { "recorded: " } else { "录像: " };
-            let live = told(&events, lang, false);
+            let live = told(&lasting(&events), lang, false);
             let again = told(&marked(&events), lang, false);
             let (first, rest) = again.split_once('\n').unwrap();
             let head =
@@ -173,6 +173,55 @@ fn a_run_is_told_again_as_it_was_told_apart_from_the_mark() {
             let scenarios = recorded(&events).verdicts().count();
             assert_eq!(rest.matches(mark).count(), scenarios, "{rest}");
             assert_eq!(bare(&live, mark), bare(rest, mark));
+        }
+    }
+}
+
+/// Without what was of its own time: commands, waits, and where the stage was
+/// reached.
+fn lasting(events: &[Stamped]) -> Vec<Stamped> {
+    let mut lasting = events.to_vec();
+    lasting.retain(|stamped| {
+        !matches!(
+            stamped.event,
+            Event::Command { .. }
+                | Event::Waiting { .. }
+                | Event::Progress { .. }
+                | Event::Waited { .. }
+        )
+    });
+    for stamped in &mut lasting {
+        if let Event::StageUp { management, places, .. } = &mut stamped.event {
+            *management = None;
+            places.clear();
+        }
+    }
+    lasting
+}
+
+#[test]
+fn what_was_of_its_own_time_is_not_told_again() {
+    let style = |detail, interactive| Style {
+        lang: Lang::En,
+        color: false,
+        width: 80,
+        detail,
+        interactive,
+    };
+    for detail in [Detail::Quiet, Detail::Normal, Detail::Verbose] {
+        for interactive in [false, true] {
+            let mut out = Vec::new();
+            let mut terminal =
+                Terminal::new(&mut out, style(detail, interactive));
+            for event in marked(&sample::topic()) {
+                terminal.tell(&event).unwrap();
+            }
+            drop(terminal);
+            let told = String::from_utf8(out).unwrap();
+            assert!(told.contains("PROVEN"), "{told}");
+            for then in ["docker exec", "waiting for", "Starting", "pUq3"] {
+                assert!(!told.contains(then), "{then} in {told}");
+            }
         }
     }
 }

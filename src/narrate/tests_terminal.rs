@@ -138,6 +138,7 @@ fn a_scenario_says_what_the_sketch_says() {
 fn what_both_ways_share_is_told_once() {
     let told = told(&sample::single(20), style(Lang::En, 80));
     assert_eq!(told.matches("1 publish").count(), 1);
+    assert_eq!(told.matches("1 as above\n").count(), 1);
     assert_eq!(told.matches("2 consume").count(), 2, "these differ");
     assert_eq!(
         told.matches("docker exec").count(),

@@ -48,6 +48,8 @@ pub(super) struct Section {
     pub open: bool,
     fault_told: bool,
     highest_step: u32,
+    /// Steps that an earlier way has told: still to be said of them.
+    above: Vec<u32>,
 }
 
 impl Section {
@@ -63,6 +65,7 @@ impl Section {
             open: false,
             fault_told: false,
             highest_step: 0,
+            above: Vec::new(),
         }
     }
 
@@ -110,7 +113,8 @@ impl Section {
     }
 
     /// The lines kept so far, as far as they can be told. `already` holds
-    /// what an earlier way has told: the same is not told twice.
+    /// what an earlier way has told: the same is not told twice, and that is
+    /// said beside the next step that is.
     pub fn told(
         &mut self,
         page: &Page,
@@ -126,19 +130,53 @@ impl Section {
                 self.lines = std::iter::once(line).chain(kept).collect();
                 break;
             }
-            out.extend(self.line(page, &line, already));
+            let lines = self.line(page, &line, already);
+            // Only beside steps: other lines may be left out of a replay.
+            match line {
+                Line::Step { .. } if !lines.is_empty() => {
+                    out.extend(self.with_above(page, lines));
+                }
+                _ => out.extend(lines),
+            }
         }
         out
     }
 
+    /// Says with a step's lines which steps before it are as above: at the
+    /// right edge where there is room, so that the way takes no line more.
+    fn with_above(
+        &mut self,
+        page: &Page,
+        mut lines: Vec<String>,
+    ) -> Vec<String> {
+        if self.above.is_empty() {
+            return lines;
+        }
+        let said = as_above(page, &std::mem::take(&mut self.above));
+        let edge = page.width - 1;
+        let room = edge.saturating_sub(page.width_of(&said));
+        let used = lines.first().map_or(edge, |first| page.width_of(first));
+        let dim = |line: &str| page.paint(Ink::Dim, line);
+        if used + 2 <= room {
+            let gap = " ".repeat(room - used);
+            lines[0].push_str(&format!("{gap}{}", dim(&said)));
+            return lines;
+        }
+        let own = page.wrap(&said, edge - 1);
+        let own = own.iter().map(|piece| dim(&format!(" {piece}")));
+        own.chain(lines).collect()
+    }
+
     /// The last lines, where no step of the scenario was the fault's own.
     pub fn closing(&mut self, page: &Page) -> Vec<String> {
-        if self.fault_told || self.stories.strikes() == 0 {
-            return Vec::new();
+        let mut lines = Vec::new();
+        if !self.fault_told && self.stories.strikes() > 0 {
+            self.fault_told = true;
+            let n = self.highest_step + 1;
+            let lead = step_lead(page, n, &words::FAULT_VERB);
+            lines = self.faults(page, &lead);
         }
-        self.fault_told = true;
-        let lead = step_lead(page, self.highest_step + 1, &words::FAULT_VERB);
-        self.faults(page, &lead)
+        self.with_above(page, lines)
     }
 
     /// Every message with something wrong, and its story.
@@ -184,11 +222,11 @@ impl Section {
                 let fresh = already.insert(format!("{}\n{}", verb.en, text.en));
                 let lead = step_lead(page, *n, verb);
                 if !is_fault(line) {
-                    return if fresh {
-                        page.hang(&lead, Ink::Plain, page.say(text))
-                    } else {
-                        Vec::new()
-                    };
+                    if !fresh {
+                        self.above.push(*n);
+                        return Vec::new();
+                    }
+                    return page.hang(&lead, Ink::Plain, page.say(text));
                 }
                 self.fault_told = true;
                 if text.is_empty() || !fresh {
@@ -238,6 +276,15 @@ impl Section {
     }
 }
 
+/// `1, 2 as above`
+fn as_above(page: &Page, steps: &[u32]) -> String {
+    let steps: Vec<_> = steps.iter().map(u32::to_string).collect();
+    page.word(Text::made(
+        format!("{} as above", steps.join(", ")),
+        format!("{} 同上", steps.join("、")),
+    ))
+}
+
 fn is_fault(line: &Line) -> bool {
     matches!(line, Line::Step { verb, .. } if verb.en == words::FAULT_VERB.en)
 }
@@ -250,4 +297,40 @@ fn step_lead(page: &Page, n: u32, verb: &Text) -> String {
     };
     let verb = page.pad(page.say(verb), columns);
     format!(" {n} {verb}  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(lang: Lang, last: &str) -> Vec<String> {
+        let page = Page { lang, color: false, width: 80 };
+        let mut already = HashSet::new();
+        let mut way = |name, steps: [&str; 3]| {
+            let mut way = Section::new(name, Text::same("a way"), None);
+            for (n, step) in (1..).zip(steps) {
+                let (verb, text) = (Text::same("do"), Text::same(step));
+                way.lines.push(Line::Step { n, verb, text });
+            }
+            let mut lines = way.told(&page, &mut already);
+            lines.extend(way.closing(&page));
+            lines
+        };
+        way(WayName::Naive, ["one", "two", "three"]);
+        way(WayName::Fixed, ["one", "two", last])
+    }
+
+    #[test]
+    fn steps_that_are_as_above_are_named() {
+        let gap = " ".repeat(50);
+        let beside = told(Lang::En, "four");
+        assert_eq!(beside, [format!(" 3 do       four{gap}1, 2 as above")]);
+        let beside = told(Lang::Zh, "four");
+        assert!(beside[0].ends_with("   1、2 同上"), "{beside:?}");
+        assert_eq!(told(Lang::En, "three"), [" 1, 2, 3 as above"]);
+        let long = "word ".repeat(12);
+        let own = told(Lang::En, &long);
+        assert_eq!(own.len(), 2, "{own:?}");
+        assert_eq!(own[0], " 1, 2 as above");
+    }
 }
