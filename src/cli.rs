@@ -1,4 +1,5 @@
-//! The command line: what can be typed. Doc comments are the help.
+//! The command line: what can be typed. Doc comments are the help in English;
+//! [`localized`] has the Chinese beside it.
 
 mod beside;
 pub mod completion;
@@ -9,6 +10,7 @@ pub mod hand_on;
 pub mod hint;
 pub mod interview;
 pub mod list;
+pub mod localized;
 pub mod names;
 pub mod orientation;
 mod page;
@@ -37,7 +39,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     narrate::{Detail, Style},
     stage::BrokerChoice,
-    text::Lang,
+    text,
+    text::{Lang, Text},
 };
 
 /// Learn RabbitMQ's reliability by watching it break and hold.
@@ -46,7 +49,12 @@ use crate::{
 /// breaks under a named fault, and a fixed way that survives it. Everything
 /// runs in containers that the lab starts and removes.
 #[derive(Debug, Parser)]
-#[command(name = "rmq-lab", version, max_term_width = 80, after_help = AFTER_HELP)]
+#[command(
+    name = "rmq-lab",
+    version,
+    max_term_width = 80,
+    after_help = AFTER_HELP.say(Lang::En).to_owned()
+)]
 pub struct Cli {
     /// Language; by default the locale's (LC_ALL, LC_MESSAGES, LANG).
     #[arg(long, global = true, value_enum)]
@@ -353,8 +361,15 @@ pub fn named_state() -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-const AFTER_HELP: &str = "\
+const AFTER_HELP: Text = text! {
+    en: "\
 A topic is named by its id or by its chapter's number: idempotency, 3.
 
 Exit codes: 0 proven or observed, 1 refuted, 2 inconclusive, 3 environment,
-64 usage, 130 and 143 after signals.";
+64 usage, 130 and 143 after signals.",
+    zh: "\
+主题可以写 id，也可以写章节的编号：idempotency、3。
+
+退出码：0 已证实（或仅观察），1 被推翻，2 无法判定，3 环境有问题，\
+64 用法不对，130 和 143 是收到信号。"
+};

@@ -1,18 +1,19 @@
 //! The `rmq-lab` program: what was typed, one flat match, the exit code.
 
 use std::{
+    ffi::OsString,
     io::{self, IsTerminal, Write},
     process::ExitCode,
     time::Duration,
 };
 
-use clap::{Parser, error::ErrorKind};
+use clap::error::ErrorKind;
 use rmq_lab::{
-    cli::{self, Cli, Command, Manner, When, orientation::Then},
+    cli::{self, Cli, Command, Manner, When, localized, orientation::Then},
     demos,
     narrate::error_lines,
     problem::{Exit, Problem},
-    text::{Lang, Text},
+    text::Lang,
 };
 
 fn main() -> ExitCode {
@@ -23,9 +24,11 @@ fn main() -> ExitCode {
             Err(problem) => tell(&problem, lang, false),
         };
     }
-    let typed = match Cli::try_parse() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let lang = localized::lang(&words, |name| std::env::var(name).ok());
+    let typed = match localized::parse(words, lang) {
         Ok(typed) => typed,
-        Err(error) => return not_understood(&error),
+        Err(error) => return not_understood(&error, lang),
     };
     let manner = manner(&typed);
     listen_to_rust_log();
@@ -135,24 +138,33 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
 async fn go_on(words: &[String], manner: Manner) -> Result<Exit, Problem> {
     let words =
         std::iter::once("rmq-lab").chain(words.iter().map(String::as_str));
-    match Cli::try_parse_from(words) {
+    match localized::parse(words, manner.lang) {
         Ok(typed) => Box::pin(run(typed, manner)).await,
-        Err(error) => Err(Problem::usage(Text::same(error.to_string()))),
+        Err(error) => Err(localized::refused(&error)),
     }
 }
 
-/// Clap's own message, and our exit code for it.
-fn not_understood(error: &clap::Error) -> ExitCode {
-    let written = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match written {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => match cli::tidy::not_written(&error) {
-                Ok(exit) => exit.into(),
-                Err(problem) => tell(&problem, Lang::En, false),
-            },
-        },
-        _ => Exit::Usage.into(),
+/// Clap's own message, or ours where clap does not speak the language, and
+/// our exit code for it.
+fn not_understood(error: &clap::Error, lang: Lang) -> ExitCode {
+    match (error.kind(), lang) {
+        (ErrorKind::DisplayHelp | ErrorKind::DisplayVersion, _) => {
+            match error.print() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => match cli::tidy::not_written(&error) {
+                    Ok(exit) => exit.into(),
+                    Err(problem) => tell(&problem, lang, false),
+                },
+            }
+        }
+        (_, Lang::En) => {
+            let _ = error.print();
+            Exit::Usage.into()
+        }
+        (_, Lang::Zh) => {
+            let color = io::stderr().is_terminal() && color_is_welcome();
+            tell(&localized::refused(error), lang, color)
+        }
     }
 }
 
@@ -167,10 +179,7 @@ fn manner(typed: &Cli) -> Manner {
     let lang = typed
         .lang
         .unwrap_or_else(|| Lang::from_locale(|name| std::env::var(name).ok()));
-    // no-color.org: present and not empty.
-    let wanted = std::env::var_os("NO_COLOR")
-        .is_none_or(|value| value.is_empty())
-        && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    let wanted = color_is_welcome();
     let color = |terminal: bool| match typed.color {
         When::Always => true,
         When::Never => false,
@@ -181,6 +190,13 @@ fn manner(typed: &Cli) -> Manner {
         color: color(io::stdout().is_terminal()),
         color_errors: color(io::stderr().is_terminal()),
     }
+}
+
+/// Whether the environment has nothing against colour.
+fn color_is_welcome() -> bool {
+    // no-color.org: present and not empty.
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Logs go to stderr, and only when they are asked for.

@@ -17,6 +17,7 @@ use super::{
         deck::Deck,
         desk::{Answer, Choice, Desk},
     },
+    typed::Wanted,
 };
 use crate::{
     book::{
@@ -48,10 +49,10 @@ pub struct Interview {
     pub seed: Option<u64>,
 }
 
-fn minutes(typed: &str) -> Result<u64, String> {
+fn minutes(typed: &str) -> Result<u64, Wanted> {
     match typed.parse() {
         Ok(number) if (1..=180).contains(&number) => Ok(number),
-        _ => Err("a whole number from 1 to 180".to_owned()),
+        _ => Err(Wanted::whole(1, 180)),
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
         deck::{Deck, Face},
         desk::Desk,
     },
+    typed::Wanted,
 };
 use crate::{
     book::{
@@ -39,10 +40,10 @@ pub struct Quiz {
     pub cards: usize,
 }
 
-fn cards(typed: &str) -> Result<usize, String> {
+fn cards(typed: &str) -> Result<usize, Wanted> {
     match typed.parse() {
         Ok(number) if (1..=1000).contains(&number) => Ok(number),
-        _ => Err("a whole number from 1 to 1000".to_owned()),
+        _ => Err(Wanted::whole(1, 1000)),
     }
 }
 

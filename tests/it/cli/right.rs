@@ -100,6 +100,15 @@ pub fn trials() -> Vec<Trial> {
             .looks_like(on_eighty_columns)
             .named(&format!("help::rmq_lab_{name}"))
     }));
+    trials.extend(every_command().into_iter().map(|command| {
+        let name = command.replace(' ', "_");
+        Asked::to(&command)
+            .word("--help")
+            .word("--lang=zh")
+            .says("用法：rmq-lab")
+            .looks_like(on_eighty_columns)
+            .named(&format!("help_in_chinese::rmq_lab_{name}"))
+    }));
     trials.extend(all().flat_map(|entry| {
         let target = entry.target();
         let name = target.replace('/', "::");

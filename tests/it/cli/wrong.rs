@@ -10,7 +10,10 @@ fn refused(words: &str) -> Asked {
 }
 
 pub fn trials() -> Vec<Trial> {
-    [names(), numbers(), options(), words()].into_iter().flatten().collect()
+    [names(), numbers(), options(), words(), in_chinese()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn names() -> Vec<Trial> {
@@ -207,5 +210,26 @@ fn words() -> Vec<Trial> {
         refused("demo idempotency --mesages 5")
             .says_on_stderr("similar argument exists: '--messages'")
             .named("an_unknown_option_brings_the_nearest_one"),
+    ]
+}
+
+fn in_chinese() -> Vec<Trial> {
+    vec![
+        refused("dmeo idempotency --lang zh")
+            .says_on_stderr("错误: 没有命令 \"dmeo\"\n")
+            .and("  办法: 是不是 \"demo\"？\n")
+            .and("  办法: 完整用法：rmq-lab --help\n")
+            .named("an_unknown_command_is_refused_in_chinese"),
+        refused("--lang zh demo idempotency --mesages 5")
+            .says_on_stderr("错误: 没有选项 \"--mesages\"\n")
+            .and("  办法: 是不是 \"--messages\"？\n")
+            .named("an_unknown_option_is_refused_in_chinese"),
+        refused("demo idempotency --lang=zh --messages")
+            .says_on_stderr("错误: --messages <N> 后面缺少值\n")
+            .named("an_option_without_its_value_is_refused_in_chinese"),
+        refused("demo idempotency --messages 0")
+            .with("LC_ALL", "zh_CN.UTF-8")
+            .says_on_stderr("错误: --messages <N> 的值 \"0\" 无效：应为 1 到 ")
+            .named("a_value_is_refused_in_the_language_of_the_locale"),
     ]
 }
