@@ -169,9 +169,9 @@ mod tests {
     const B: &str = "b";
 
     fn turns(all: &[(&'static str, &[Lane])], at_once: usize) -> Turns {
-        let all = all.iter().map(|(topic, lanes)| {
-            (*topic, lanes.iter().copied().collect(), 1)
-        });
+        let all = all
+            .iter()
+            .map(|(topic, lanes)| (*topic, lanes.iter().copied().collect(), 1));
         Turns::new(all, at_once)
     }
 

@@ -116,9 +116,8 @@ async fn what_was_typed_before_the_prompt_is_no_answer() {
     let typed = Arc::new(Mutex::new(typed));
     let input = Box::new(BufReader::new(Keyboard(typed.clone())));
     let person = Person::new(input, Box::new(paper.clone()), true);
-    let mut person = person.forgetting(move || {
-        while typed.lock().unwrap().try_recv().is_ok() {}
-    });
+    let mut person = person
+        .forgetting(move || while typed.lock().unwrap().try_recv().is_ok() {});
     keys.send("q\n").unwrap();
     let seen = paper.clone();
     let typing = thread::spawn(move || {

@@ -46,9 +46,8 @@ pub(super) fn page(command: &mut Command, path: &str, width: usize) -> String {
     let (named, mut options): (Vec<&Arg>, Vec<&Arg>) =
         shown.partition(|arg| arg.is_positional());
     // What every command has comes last.
-    options.sort_by_key(|arg| {
-        matches!(arg.get_id().as_str(), HELP | "version")
-    });
+    options
+        .sort_by_key(|arg| matches!(arg.get_id().as_str(), HELP | "version"));
     sections.extend(sheet.arguments(&ARGUMENTS, &named, path));
     sections.extend(sheet.arguments(&OPTIONS, &options, path));
     if path.is_empty() {
@@ -187,9 +186,11 @@ fn default(arg: &Arg) -> Option<Text> {
         .map(|value| value.to_string_lossy())
         .collect();
     let told = arg.get_action().takes_values() && !all.is_empty();
-    told.then(|| text! {
-        en: "[default: {value}]", zh: "[默认值：{value}]",
-        value = all.join(" ")
+    told.then(|| {
+        text! {
+            en: "[default: {value}]", zh: "[默认值：{value}]",
+            value = all.join(" ")
+        }
     })
 }
 

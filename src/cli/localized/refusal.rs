@@ -151,8 +151,10 @@ fn tips(error: &clap::Error) -> Vec<Text> {
     }
     let valid = error.get(ContextKind::ValidValue).map(words);
     let valid = valid.filter(|names| !names.is_empty());
-    tips.extend(valid.map(|names| text! {
-        en: "one of {names}", zh: "可选：{names}", names = names.join(", ")
+    tips.extend(valid.map(|names| {
+        text! {
+            en: "one of {names}", zh: "可选：{names}", names = names.join(", ")
+        }
     }));
     tips
 }
