@@ -73,10 +73,20 @@ struct Turn {
     topic: &'static str,
 }
 
+impl Turn {
+    /// It stands on the one broker that boots first and stays, and waits most
+    /// of its time. On two cores a run of high availability took 344 s instead
+    /// of 393 s with such a one beside the others.
+    fn is_light(&self) -> bool {
+        self.lanes.iter().all(|lane| *lane == Lane::Stage)
+    }
+}
+
 impl Turns {
     /// Scenarios by topic, lanes and seconds ([`Needs::seconds`]), of which so
-    /// many may run at once. Those of a topic that stand on more than one
-    /// thing come first.
+    /// many may run at once, and beside them one that stands on no cluster.
+    /// Those of a topic that stand on more than one thing come first. With one
+    /// at once it is one, and in turn.
     pub fn new(
         all: impl IntoIterator<Item = (&'static str, BTreeSet<Lane>, u32)>,
         at_once: usize,
@@ -104,9 +114,12 @@ impl Turns {
     /// yet, lest it be alone at the end. It runs then, until it is
     /// [`over`](Self::over).
     pub fn begin(&mut self) -> Option<usize> {
-        if self.running.len() >= self.at_once {
-            return None;
-        }
+        let on_clusters =
+            self.running.iter().filter(|turn| !turn.is_light()).count();
+        let (room, light) = match self.at_once {
+            1 => (self.running.is_empty(), self.running.is_empty()),
+            most => (on_clusters < most, true),
+        };
         let first = self.running.iter().chain(&self.waiting);
         let topic = first.min_by_key(|turn| turn.place)?.topic;
         let mut taken: BTreeMap<Lane, usize> = BTreeMap::new();
@@ -115,7 +128,8 @@ impl Turns {
         }
         // Nobody overtakes who waits for the same.
         let free = |turn: &Turn| {
-            let mut free = turn.topic == topic;
+            let mut free = turn.topic == topic
+                && if turn.is_light() { light } else { room };
             for lane in &turn.lanes {
                 let taken = taken.entry(*lane).or_default();
                 free &= *taken < lane.room();
@@ -222,7 +236,7 @@ mod tests {
     fn no_more_than_so_many_at_once() {
         use Lane::*;
         let all: [(_, &[Lane]); 3] =
-            [(A, &[Four]), (A, &[Three]), (A, &[Stage])];
+            [(A, &[Four]), (A, &[Three]), (A, &[Nodes])];
         let mut one_by_one = turns(&all, 0);
         assert_eq!(begun(&mut one_by_one), [0]);
         one_by_one.over(0);
@@ -248,6 +262,19 @@ mod tests {
     }
 
     #[test]
+    fn beside_those_on_clusters_there_may_be_one_that_needs_none() {
+        use Lane::*;
+        let all: [(_, &[Lane]); 4] =
+            [(A, &[Four]), (A, &[Three]), (A, &[Stage]), (A, &[Stage])];
+        let mut two = turns(&all, 2);
+        assert_eq!(begun(&mut two), [2, 0, 1]);
+        two.over(2);
+        assert_eq!(begun(&mut two), [3]);
+        let mut one = turns(&all, 1);
+        assert_eq!(begun(&mut one), [0]);
+    }
+
+    #[test]
     fn the_lane_that_has_most_to_do_goes_first() {
         use Lane::*;
         let all = [
@@ -259,9 +286,9 @@ mod tests {
         let mut one_by_one = Turns::new(all.clone(), 1);
         assert_eq!(begun(&mut one_by_one), [0]);
         let mut two = Turns::new(all, 2);
-        assert_eq!(begun(&mut two), [3, 1]);
+        assert_eq!(begun(&mut two), [3, 1, 0]);
         two.over(1);
-        assert_eq!(begun(&mut two), [0]);
+        assert_eq!(begun(&mut two), [2]);
     }
 
     #[test]

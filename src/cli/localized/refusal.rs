@@ -185,6 +185,10 @@ fn more(error: &clap::Error) -> Text {
     let is_name = |word: &&str| word.starts_with(|c: char| c.is_lowercase());
     let mut words: Vec<&str> =
         usage.split_whitespace().skip(1).take_while(is_name).collect();
+    // A value that cannot be read comes without a usage.
+    if words.is_empty() {
+        words.push("rmq-lab");
+    }
     words.push("--help");
     text! {
         en: "{command} tells the rest", zh: "完整用法：{command}",
