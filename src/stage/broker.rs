@@ -62,7 +62,8 @@ pub struct Broker {
     pub version: (u16, u16, u16),
     /// Where it listens for AMQP 0-9-1, on the loopback address.
     pub amqp: SocketAddr,
-    /// Where it listens for the stream protocol.
+    /// Where it listens for the stream protocol, unless it is a node of a
+    /// cluster.
     pub stream: SocketAddr,
     /// Its management API.
     pub management: Management,

@@ -339,5 +339,5 @@ fn identity(engine: &Engine, name: &str, size: usize) -> Identity {
             "cluster_formation.classic_config.nodes.{number} = rabbit@{host}\n"
         );
     }
-    Identity { conf, erlang: ERLANG, ..Identity::of_host("") }
+    Identity { conf, erlang: ERLANG, streams: false, ..Identity::of_host("") }
 }
