@@ -30,6 +30,9 @@ const ALONE_SOONER: &str = "cluster_formation.discovery_retry_limit = 2\n\
                             cluster_formation.discovery_retry_interval = 100\n";
 /// Where the plugins are copied to: memory, from which they load sooner.
 const PLUGINS: &str = "/dev/shm/plugins";
+/// All of their modules in one place, where each is looked for first: else
+/// it is looked for in one plugin after another.
+const MODULES: &str = "/dev/shm/modules";
 /// Says where the libraries are, and names the plugins of the image once more.
 /// Each is one more place where every module is looked for: without them a
 /// node of 3.10 that returns to its cluster boots in 5.4 s instead of 6.6 s.
@@ -128,9 +131,11 @@ pub(super) fn request(
          echo '[{plugins}].' > enabled_plugins; \
          unset LAB_CONF LAB_DEFINITIONS LAB_COOKIE; mkdir -p {PLUGINS}; for f in /opt/rabbitmq/plugins/*; do b=${{f##*/}}; \
          case ${{b%%-[0-9]*}} in {left_out}) ;; *) cp -r \"$f\" {PLUGINS}/;; esac; done; \
+         mkdir -p {MODULES}; ln -s {PLUGINS}/*/ebin/*.beam {MODULES}/; \
          sed -i 's,$RABBITMQ_HOME/plugins,{PLUGINS},' {ENVIRONMENT} || true; \
          exec docker-entrypoint.sh rabbitmq-server"
     );
+    let erlang = format!("-pa {MODULES} {erlang}");
     let bindings = ports::bindings(inside.iter().copied().zip(ports));
     let image = GenericImage::new(&image.name, &image.tag);
     let exposed = inside.iter();
@@ -139,7 +144,7 @@ pub(super) fn request(
         .with_wait_for(WaitFor::Nothing)
         .with_hostname(host)
         .with_env_var("RABBITMQ_PLUGINS_DIR", PLUGINS)
-        .with_env_var("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", *erlang)
+        .with_env_var("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", erlang)
         .with_env_var("LAB_CONF", conf)
         .with_env_var("LAB_COOKIE", cookie)
         .with_env_var("LAB_DEFINITIONS", definitions.to_string())
