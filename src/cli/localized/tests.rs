@@ -181,7 +181,7 @@ fn a_refusal_says_what_was_meant_and_where_help_is() {
     );
     assert_eq!(
         helps("list --color pink --lang zh"),
-        ["可选：auto, always, never", "完整用法：--help"]
+        ["可选：auto, always, never", "完整用法：rmq-lab --help"]
     );
 }
 
