@@ -96,13 +96,9 @@ pub(super) fn request(
     ports: [u16; 3],
 ) -> testcontainers::ContainerRequest<GenericImage> {
     let Identity { host, user, password, cookie, conf, erlang, .. } = identity;
-    let (plugins, inside): (_, &[u16]) = match identity.streams {
-        true => ("rabbitmq_management,rabbitmq_stream", &[5672, 15672, 5552]),
-        false => ("rabbitmq_management", &[5672, 15672]),
-    };
-    let left_out = match identity.streams {
-        true => LEFT_OUT.to_owned(),
-        false => format!("{LEFT_OUT}|{STREAMS}"),
+    let inside: &[u16] = match identity.streams {
+        true => &[5672, 15672, 5552],
+        false => &[5672, 15672],
     };
     let conf = format!(
         "loopback_users = none\n\
@@ -119,22 +115,6 @@ pub(super) fn request(
             "user": user, "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"
         }],
     });
-    // Files by way of the environment: each copied in would cost Docker some
-    // 70 ms before the broker can start.
-    let boot = format!(
-        "set -e; cd /etc/rabbitmq; printf %s \"$LAB_CONF\" > rabbitmq.conf; \
-         printf %s \"$LAB_DEFINITIONS\" > definitions.json; \
-         if [ -e /opt/rabbitmq/plugins/rabbit-3.10.* ]; then \
-         printf %s '{ALONE_SOONER}' >> rabbitmq.conf; fi; \
-         printf %s '{ADVANCED}' > advanced.config; \
-         printf %s \"$LAB_COOKIE\" > {COOKIE}; chmod 400 {COOKIE}; \
-         echo '[{plugins}].' > enabled_plugins; \
-         unset LAB_CONF LAB_DEFINITIONS LAB_COOKIE; mkdir -p {PLUGINS}; for f in /opt/rabbitmq/plugins/*; do b=${{f##*/}}; \
-         case ${{b%%-[0-9]*}} in {left_out}) ;; *) cp -r \"$f\" {PLUGINS}/;; esac; done; \
-         mkdir -p {MODULES}; ln -s {PLUGINS}/*/ebin/*.beam {MODULES}/; \
-         sed -i 's,$RABBITMQ_HOME/plugins,{PLUGINS},' {ENVIRONMENT} || true; \
-         exec docker-entrypoint.sh rabbitmq-server"
-    );
     let erlang = format!("-pa {MODULES} {erlang}");
     let bindings = ports::bindings(inside.iter().copied().zip(ports));
     let image = GenericImage::new(&image.name, &image.tag);
@@ -148,9 +128,35 @@ pub(super) fn request(
         .with_env_var("LAB_CONF", conf)
         .with_env_var("LAB_COOKIE", cookie)
         .with_env_var("LAB_DEFINITIONS", definitions.to_string())
-        .with_cmd(["sh", "-c", &boot])
+        .with_cmd(["sh", "-c", &boot(identity.streams)])
         .with_host_config_modifier(move |host| {
             host.publish_all_ports = Some(false);
             host.port_bindings = Some(bindings.clone());
         })
+}
+
+/// Writes its files, lays its plugins out, and starts it. Files come by way of
+/// the environment: each copied in would cost Docker some 70 ms before the
+/// broker can start.
+fn boot(streams: bool) -> String {
+    let (plugins, left_out) = match streams {
+        true => ("rabbitmq_management,rabbitmq_stream", LEFT_OUT.to_owned()),
+        false => ("rabbitmq_management", format!("{LEFT_OUT}|{STREAMS}")),
+    };
+    format!(
+        "set -e; cd /etc/rabbitmq; printf %s \"$LAB_CONF\" > rabbitmq.conf; \
+         printf %s \"$LAB_DEFINITIONS\" > definitions.json; \
+         if [ -e /opt/rabbitmq/plugins/rabbit-3.10.* ]; then \
+         printf %s '{ALONE_SOONER}' >> rabbitmq.conf; fi; \
+         printf %s '{ADVANCED}' > advanced.config; \
+         printf %s \"$LAB_COOKIE\" > {COOKIE}; chmod 400 {COOKIE}; \
+         echo '[{plugins}].' > enabled_plugins; \
+         unset LAB_CONF LAB_DEFINITIONS LAB_COOKIE; mkdir -p {PLUGINS}; \
+         for f in /opt/rabbitmq/plugins/*; do b=${{f##*/}}; \
+         case ${{b%%-[0-9]*}} in {left_out}) ;; \
+         *) cp -r \"$f\" {PLUGINS}/;; esac; done; \
+         mkdir -p {MODULES}; ln -sf {PLUGINS}/*/ebin/*.beam {MODULES}/; \
+         sed -i 's,$RABBITMQ_HOME/plugins,{PLUGINS},' {ENVIRONMENT} || true; \
+         exec docker-entrypoint.sh rabbitmq-server"
+    )
 }

@@ -87,7 +87,7 @@ fn teeth(language: &str, _: &str) -> Result<(), String> {
     for (from, to) in [
         (">40</tspan>", ">39</tspan>"),
         ("✓", "✗"),
-        ("x=\"35.2\"", "x=\"43.6\""),
+        ("x=\"85.6\"", "x=\"94.0\""),
         ("</text>", ""),
         ("</svg>", ""),
     ] {
