@@ -272,8 +272,8 @@ async fn scenarios(
 
 /// How many scenarios may run at once. Whoever goes step by step, or is asked,
 /// sees one at a time. Else there may be one more than cores on clusters: they
-/// wait for brokers most of the time. (With two more, elections of a quorum queue were
-/// seen to take six seconds, for want of a core to vote on.)
+/// wait for brokers most of the time. (With two more, elections of a quorum
+/// queue were seen to take six seconds, for want of a core to vote on.)
 fn at_once(asked: &Demo, how: How) -> usize {
     let one_by_one =
         asked.one_by_one || how.ask || pace(asked) != Pace::Through;

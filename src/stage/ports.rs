@@ -17,7 +17,7 @@ use crate::{problem::Problem, text};
 /// elsewhere). A container that is down for a while holds none of its ports,
 /// and needs the same ones when it returns.
 const CHOSEN_FROM: Range<u16> = 20_000..32_768;
-/// Who else may have some of them, one after another.
+/// A port that somebody has is passed over, so often at most.
 const TRIES: u32 = 1_000;
 /// So many of those chosen last are not chosen again: theirs may be down.
 const KEPT: usize = 4_000;

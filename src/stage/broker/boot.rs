@@ -30,8 +30,9 @@ const ALONE_SOONER: &str = "cluster_formation.discovery_retry_limit = 2\n\
                             cluster_formation.discovery_retry_interval = 100\n";
 /// Where the plugins are copied to: memory, from which they load sooner.
 const PLUGINS: &str = "/dev/shm/plugins";
-/// All of their modules in one place, where each is looked for first: else
-/// it is looked for in one plugin after another.
+/// All of their modules in one place, where a module is looked for before it
+/// is in one plugin after another. On 3.10 `mirrored-ha/failover` took 36 s of
+/// a core with it, and 38 s without; on 4.3 it gains nothing.
 const MODULES: &str = "/dev/shm/modules";
 /// Says where the libraries are, and names the plugins of the image once more.
 /// Each is one more place where every module is looked for: without them a
