@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         Ok(typed) => typed,
         Err(error) => return not_understood(&error, lang),
     };
-    let manner = manner(&typed);
+    let manner = manner(typed.color, lang);
     listen_to_rust_log();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -124,9 +124,9 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
             return cli::tidy::clean(all, manner, &mut out).await;
         }
         Some(Command::Completions { shell }) => {
-            cli::completion::completions(shell, &mut out)
+            cli::completion::completions(shell, manner.lang, &mut out)
         }
-        Some(Command::Man) => cli::completion::man(&mut out),
+        Some(Command::Man) => cli::completion::man(manner.lang, &mut out),
     };
     match told.and_then(|()| out.flush()) {
         Ok(()) => Ok(Exit::Proven),
@@ -175,12 +175,9 @@ fn tell(problem: &Problem, lang: Lang, color: bool) -> ExitCode {
     problem.exit.into()
 }
 
-fn manner(typed: &Cli) -> Manner {
-    let lang = typed
-        .lang
-        .unwrap_or_else(|| Lang::from_locale(|name| std::env::var(name).ok()));
+fn manner(when: When, lang: Lang) -> Manner {
     let wanted = color_is_welcome();
-    let color = |terminal: bool| match typed.color {
+    let color = |terminal: bool| match when {
         When::Always => true,
         When::Never => false,
         When::Auto => terminal && wanted,

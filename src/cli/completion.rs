@@ -4,8 +4,12 @@ use std::io::{self, Write};
 
 use clap::{CommandFactory, builder::PossibleValuesParser};
 
-use super::{Cli, shelf};
-use crate::{book::CHAPTERS, demos::TOPICS, lab::catalogue};
+use super::{
+    Cli,
+    localized::{headed, spoken},
+    shelf,
+};
+use crate::{book::CHAPTERS, demos::TOPICS, lab::catalogue, text::Lang};
 
 /// The command tree with every name that can be completed in it.
 pub fn completable() -> clap::Command {
@@ -71,16 +75,19 @@ pub fn completable() -> clap::Command {
         })
 }
 
-/// Writes the completions for a shell.
+/// Writes the completions for a shell, which tell in this language what each
+/// word is.
 ///
 /// # Errors
 /// When stdout is closed.
 pub fn completions(
     shell: clap_complete::Shell,
+    lang: Lang,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut completable(), "rmq-lab", &mut script);
+    let mut tree = spoken(completable(), lang);
+    clap_complete::generate(shell, &mut tree, "rmq-lab", &mut script);
     out.write_all(&script)
 }
 
@@ -88,6 +95,9 @@ pub fn completions(
 ///
 /// # Errors
 /// When stdout is closed.
-pub fn man(out: &mut dyn Write) -> io::Result<()> {
-    clap_mangen::Man::new(Cli::command()).render(out)
+pub fn man(lang: Lang, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(spoken(Cli::command(), lang)).render(&mut page)?;
+    let page = String::from_utf8_lossy(&page);
+    out.write_all(headed(&page, lang).as_bytes())
 }

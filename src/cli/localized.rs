@@ -4,6 +4,7 @@
 
 mod page;
 mod refusal;
+mod spoken;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::{ffi::OsString, ops::Range};
 use clap::{Command, CommandFactory, FromArgMatches, ValueEnum};
 
 pub use refusal::refused;
+pub use spoken::{headed, spoken};
 
 use super::Cli;
 use crate::{narrate::Style, text::Lang};

@@ -1,11 +1,12 @@
 use clap::{builder::StyledStr, error::ErrorKind};
+use clap_complete::Shell;
 use unicode_width::UnicodeWidthStr;
 
 use super::{
     table::{ABOUT, LONG, ROWS, find},
     *,
 };
-use crate::problem::Problem;
+use crate::{cli::completion, problem::Problem};
 
 /// Rows of what clap adds by itself: `help`, `--help` and `--version`.
 const OF_CLAP: usize = 3;
@@ -198,4 +199,62 @@ fn the_language_is_found_where_nothing_else_is_understood() {
     assert_eq!(lang("rmq-lab dance --lang fr", "zh_CN.UTF-8"), Lang::Zh);
     assert_eq!(lang("rmq-lab dance --lang", "zh_CN.UTF-8"), Lang::Zh);
     assert_eq!(lang("rmq-lab dance -- --lang zh", "C"), Lang::En);
+}
+
+/// What a shell or `man` is given in this language.
+fn written(write: impl Fn(Lang, &mut Vec<u8>), lang: Lang) -> String {
+    let mut out = Vec::new();
+    write(lang, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+fn manual(lang: Lang) -> String {
+    written(|lang, out| completion::man(lang, out).unwrap(), lang)
+}
+
+fn completions(shell: Shell, lang: Lang) -> String {
+    written(
+        |lang, out| completion::completions(shell, lang, out).unwrap(),
+        lang,
+    )
+}
+
+/// Of the rows, those whose English is not a word that stands in a script
+/// anyway.
+fn sentences() -> impl Iterator<Item = &'static table::Row> {
+    ROWS.iter().filter(|row| row.2.en.contains(' '))
+}
+
+#[test]
+fn completions_tell_each_word_in_the_language() {
+    for shell in [Shell::Fish, Shell::Zsh, Shell::Elvish, Shell::PowerShell] {
+        let [en, zh] = [Lang::En, Lang::Zh].map(|l| completions(shell, l));
+        assert!(!en.contains(is_chinese), "{shell}");
+        for (path, what, text) in sentences() {
+            let at = format!("{shell}: {path:?} {what:?}");
+            assert!(!zh.contains(&*text.en), "{at}");
+            // Not every shell is told what an argument is.
+            if *what == ABOUT && !path.is_empty() {
+                assert!(zh.contains(&*text.zh), "{at}");
+            }
+        }
+    }
+    let [en, zh] = [Lang::En, Lang::Zh].map(|l| completions(Shell::Bash, l));
+    assert_eq!(en, zh, "bash tells nothing");
+}
+
+#[test]
+fn the_manual_is_in_the_language() {
+    let [en, zh] = [Lang::En, Lang::Zh].map(manual);
+    assert!(!en.contains(is_chinese), "{en}");
+    for heading in en.lines().filter(|line| line.starts_with(".SH")) {
+        assert!(!zh.contains(heading), "{heading}: {zh}");
+    }
+    for english in ["Possible", "default:", "subcommands", "Print help"] {
+        assert!(!zh.contains(english), "{english}: {zh}");
+    }
+    for (path, what, text) in sentences() {
+        let first = text.en.lines().next().unwrap_or_default();
+        assert!(!zh.contains(first), "{path:?} {what:?}: {zh}");
+    }
 }

@@ -64,6 +64,14 @@ pub fn trials() -> Vec<Trial> {
             })
             .says("\n.TH rmq-lab 1")
             .named("the_manual_is_a_roff_page"),
+        Asked::to("man --lang zh")
+            .says("\n.SH 选项\n")
+            .and("显示帮助")
+            .named("the_manual_is_told_in_chinese"),
+        Asked::to("completions zsh --lang zh")
+            .says("idempotency/mark-first")
+            .and("卡片上的题目")
+            .named("completions_are_told_in_chinese"),
         Asked::to("doctor")
             .says("ok Docker: engine")
             .and("ok image rabbitmq-4")
