@@ -13,11 +13,16 @@
 //! section "Leader Election and Failure Handling"; HAProxy 3.0 Configuration
 //! Manual, `balance roundrobin`.
 
+mod checks;
+mod publishing;
 mod script;
 
-use self::script::{
-    Again, Fronted, every_order_through_one_address, nobody_after_balancer,
-    nobody_after_node, some_stay_unknown, through_one_address,
+use self::{
+    checks::{
+        every_order_through_one_address, nobody_after_balancer,
+        nobody_after_node, some_stay_unknown,
+    },
+    script::{Again, Fronted, through_one_address},
 };
 use super::nodes::Kind;
 use crate::{
@@ -132,6 +137,8 @@ pub static ONE_ADDRESS: Scenario = Scenario {
     source: &[
         include_str!("one_address.rs"),
         include_str!("one_address/script.rs"),
+        include_str!("one_address/publishing.rs"),
+        include_str!("one_address/checks.rs"),
         include_str!("listener.rs"),
     ],
 };

@@ -6,26 +6,22 @@ use std::time::Duration;
 
 use anyhow::Context;
 use lapin::{Connection, ConnectionProperties};
-use tokio::time::{Instant, sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::time::timeout;
 
-use super::super::{
-    balanced::{Front, SOON},
-    listener::Listener,
-    nodes::{Kind, Node, Nodes, PATIENCE, WINDOW, killed},
+use super::{
+    super::{
+        balanced::{Front, SOON},
+        listener::Listener,
+        nodes::{Kind, Node, Nodes, PATIENCE, WINDOW, killed},
+    },
+    publishing::{Seen, struck_while_publishing, thirds},
 };
 use crate::{
-    demos::shop::orders::{ORDERS, Ran, order},
+    demos::shop::orders::{ORDERS, Ran},
     event::Unit,
     fault::balancer,
-    lab::{
-        Lab, Outcome, Strike,
-        check::{every_message_confirmed, every_message_once, figure_is},
-    },
-    pattern::{
-        failover::FailoverPublisher,
-        publisher::{Answer, Outgoing},
-    },
+    lab::{Lab, Strike},
+    pattern::{failover::FailoverPublisher, publisher::Outgoing},
     stage::Balancing,
     text,
     text::Text,
@@ -64,13 +60,7 @@ impl Again {
 }
 
 /// Clients that only are connected: three for each node.
-const CLIENTS: u32 = 9;
-/// Whoever gets fewer of the nine has not had its share: a check that fails
-/// for a moment on a busy machine takes one from it.
-const SHARE: u32 = 2;
-/// Between two orders while a fault strikes: the first ones are to last until
-/// it has.
-const PACE: Duration = Duration::from_millis(30);
+pub(super) const CLIENTS: u32 = 9;
 
 /// Nine clients are connected through the address, and a shop publishes: a
 /// third of the orders, a third while the leader's node is killed, and a third
@@ -113,36 +103,6 @@ pub async fn through_one_address(lab: &Lab, how: &Fronted) -> Ran {
     }
     scene.balancer_dies(&mut shop, at_balancer, limit, &clients).await?;
     scene.work_off(consumer).await
-}
-
-/// What the clients see of a fault.
-#[derive(Default)]
-struct Seen {
-    /// First attempts that were not confirmed.
-    unanswered: u32,
-    /// Confirmed, of those that were sent after the fault had struck.
-    after: u32,
-    /// The longest time without a confirm since the fault.
-    gap: Duration,
-    /// What was never confirmed.
-    open: Vec<Outgoing>,
-}
-
-impl Seen {
-    /// What happened, and what became of the publishing.
-    fn after_that(&self, what: &Text) -> Text {
-        let then = match self.after {
-            0 => text! { en: "no confirm any more", zh: "再也没有确认" },
-            _ => text! {
-                en: "no confirm for {gap} ms", zh: "{gap} 毫秒没有确认",
-                gap = self.gap.as_millis()
-            },
-        };
-        Text::made(
-            format!("{}; {}", what.en, then.en),
-            format!("{}；{}", what.zh, then.zh),
-        )
-    }
 }
 
 struct Scene<'a> {
@@ -393,129 +353,4 @@ fn name(node: Node) -> String {
 fn broken(clients: &[Connection]) -> u32 {
     let broken = clients.iter().filter(|client| !client.status().connected());
     u32::try_from(broken.count()).unwrap_or(u32::MAX)
-}
-
-/// The orders in three parts.
-fn thirds(lab: &Lab) -> [Vec<Outgoing>; 3] {
-    let mut first: Vec<_> = lab.messages().map(order).collect();
-    let third = first.len() / 3;
-    let last = first.split_off(first.len() - third);
-    let second = first.split_off(first.len() - third);
-    [first, second, last]
-}
-
-/// Publishes one order after another while `strike` is under way, the second
-/// half of them only when it is over: it always finds somebody publishing.
-async fn struck_while_publishing(
-    shop: &mut FailoverPublisher,
-    orders: Vec<Outgoing>,
-    limit: Option<Duration>,
-    strike: impl Future<Output = anyhow::Result<()>>,
-) -> anyhow::Result<Seen> {
-    let fallen = CancellationToken::new();
-    let began = Instant::now();
-    let strike = async {
-        // Also where it fails: nobody may wait for it for ever.
-        let _done = fallen.clone().drop_guard();
-        strike.await
-    };
-    let publish = publish(shop, orders, limit, &fallen, began);
-    let (struck, seen) = tokio::join!(strike, publish);
-    struck?;
-    Ok(seen)
-}
-
-async fn publish(
-    shop: &mut FailoverPublisher,
-    orders: Vec<Outgoing>,
-    limit: Option<Duration>,
-    fallen: &CancellationToken,
-    began: Instant,
-) -> Seen {
-    let (mut seen, mut last) = (Seen::default(), began);
-    let kept_back = orders.len() / 2;
-    let mut gives_up = false;
-    for (n, order) in orders.into_iter().enumerate() {
-        if n < kept_back && !fallen.is_cancelled() {
-            sleep(PACE).await;
-        }
-        if n == kept_back && !fallen.is_cancelled() {
-            fallen.cancelled().await;
-            // That was no waiting for a broker.
-            last = Instant::now();
-        }
-        let is_after = fallen.is_cancelled();
-        let mut is_confirmed = false;
-        if !gives_up {
-            is_confirmed = shop.attempt(&order).await == Answer::Confirmed;
-            seen.unanswered += u32::from(!is_confirmed);
-        }
-        if let (false, false, Some(limit)) = (is_confirmed, gives_up, limit) {
-            is_confirmed = shop.publish(&order, limit).await.is_ok();
-            gives_up = !is_confirmed;
-        }
-        if !is_confirmed {
-            seen.open.push(order);
-            continue;
-        }
-        seen.after += u32::from(is_after);
-        seen.gap = seen.gap.max(last.elapsed());
-        last = Instant::now();
-    }
-    seen
-}
-
-/// Each node had its share of the connections; those to the dead node broke,
-/// and with the balancer all of them; every order is confirmed and there.
-pub fn every_order_through_one_address(outcome: &Outcome) -> Result<(), Text> {
-    figure_is(outcome, "moved", 1)?;
-    for of in ["fewest", "broken", "back"] {
-        let its = outcome.figure(of)?;
-        if its < f64::from(SHARE) || its > f64::from(CLIENTS - 2 * SHARE) {
-            return Err(text! {
-                en: "{its} of nine connections ({of}): not a share",
-                zh: "九条连接里占 {its} 条（{of}）：不是一份", its = its, of = of
-            });
-        }
-    }
-    for of in ["after-node", "after-balancer", "cuts"] {
-        if outcome.figure(of)? == 0.0 {
-            return Err(text! {
-                en: "{of}: none", zh: "{of}：一个也没有",
-                of = of
-            });
-        }
-    }
-    every_message_confirmed(outcome)?;
-    every_message_once(outcome)
-}
-
-/// Others came through after each fault, and what was on its way is neither
-/// confirmed nor failed.
-pub fn some_stay_unknown(outcome: &Outcome) -> Result<(), Text> {
-    let unanswered = outcome.figure("unanswered")?;
-    let (node, balancer) =
-        (outcome.figure("after-node")?, outcome.figure("after-balancer")?);
-    let unconfirmed =
-        outcome.messages as f64 - outcome.audit.counts.confirmed as f64;
-    let stay = unanswered > 0.0 && unconfirmed == unanswered;
-    if stay && node > 0.0 && balancer > 0.0 {
-        return Ok(());
-    }
-    Err(text! {
-        en: "{n} unanswered, {open} not confirmed; {node} and {balancer} \
-             confirmed after the faults",
-        zh: "未应答 {n}，未确认 {open}；两次故障之后各确认 {node}、{balancer}",
-        n = unanswered, open = unconfirmed, node = node, balancer = balancer
-    })
-}
-
-/// Nothing was confirmed any more after the node died.
-pub fn nobody_after_node(outcome: &Outcome) -> Result<(), Text> {
-    figure_is(outcome, "after-node", 0)
-}
-
-/// Nothing was confirmed any more after the balancer died.
-pub fn nobody_after_balancer(outcome: &Outcome) -> Result<(), Text> {
-    figure_is(outcome, "after-balancer", 0)
 }
