@@ -2,6 +2,8 @@
 
 use std::sync::Mutex;
 
+use tokio::time::sleep;
+
 use super::*;
 use crate::ledger::MessageId;
 
