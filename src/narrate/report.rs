@@ -29,6 +29,10 @@ mod steps;
 mod tests;
 #[cfg(test)]
 mod tests_many;
+#[cfg(test)]
+mod tests_readable;
+#[cfg(test)]
+mod tests_undone;
 mod tracks;
 mod undone;
 mod verdict;

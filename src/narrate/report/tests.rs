@@ -4,24 +4,18 @@
 
 use super::*;
 use crate::{
-    event::{Event, Gauge, Seat, WayName},
-    ledger::{Fact, MessageId, Noun},
+    event::{Event, Seat, WayName},
+    ledger::{Fact, MessageId},
     narrate::sample,
     text::Text,
 };
 
-fn made(events: Vec<Stamped>) -> String {
+pub(super) fn made(events: Vec<Stamped>) -> String {
     page(events, Lang::En)
 }
 
-fn without_style(page: &str) -> String {
-    let (head, rest) = page.split_once("<style>").unwrap();
-    let (_, body) = rest.split_once("</style>").unwrap();
-    format!("{head}{body}")
-}
-
 /// What stands between a tag and its end, the first time.
-fn first<'p>(page: &'p str, from: &str, to: &str) -> &'p str {
+pub(super) fn first<'p>(page: &'p str, from: &str, to: &str) -> &'p str {
     let (_, rest) = page.split_once(from).expect(from);
     rest.split_once(to).expect(to).0
 }
@@ -69,31 +63,6 @@ fn both_languages_stand_in_the_page_and_one_is_chosen() {
         assert_eq!(page.matches("\" checked").count(), 1);
         assert!(page.contains("The mark outlived the crash"));
         assert!(page.contains("标记在崩溃后还在"));
-    }
-}
-
-/// What the style sheet hides must have a counterpart that it shows.
-#[test]
-fn every_word_has_its_counterpart() {
-    for events in [
-        sample::topic(),
-        sample::single(0),
-        sample::decoupling(),
-        four_orders(4),
-    ] {
-        let page = made(events);
-        for element in ["span", "text"] {
-            let of = |lang: &str| {
-                let start = format!("<{element} ");
-                let tags = page.split(&start).skip(1);
-                let tags = tags.filter_map(|rest| rest.split_once('>'));
-                tags.filter(|(tag, _)| {
-                    tag.contains(&format!("lang=\"{lang}\""))
-                })
-                .count()
-            };
-            assert_eq!(of("en"), of("zh-Hans"), "{element}");
-        }
     }
 }
 
@@ -260,130 +229,6 @@ fn curves_charts_and_grids_are_drawn_and_told_in_numbers() {
     }
 }
 
-const UNDONE: &str = "Not yet done, from facts";
-
-/// A way of four orders, one thing each 100 ms; the last order is lost. Of
-/// so many the ledger says that they were confirmed.
-fn four_orders(confirmed: u64) -> Vec<Stamped> {
-    let way = WayName::Naive;
-    let told = |number, fact| Event::Fact {
-        way,
-        message: Noun::Order.number(number),
-        fact,
-    };
-    let mut result = sample::result(0, true);
-    result.counts.confirmed = confirmed;
-    let mut events = vec![
-        sample::run_started(1),
-        sample::scenario_started(1, 1),
-        Event::WayStarted { way, title: Text::same("four orders") },
-    ];
-    events.extend((1..=4).map(|n| told(n, Fact::Confirmed)));
-    let what = Fact::BrokerKilled;
-    events.push(Event::Struck { way, message: None, what });
-    events.extend((1..=3).flat_map(|n| {
-        [Fact::Delivered, Fact::Applied].map(|fact| told(n, fact))
-    }));
-    events.push(Event::WayEnded { way, result });
-    (0..)
-        .step_by(100)
-        .zip(events)
-        .map(|(at_ms, event)| Stamped { at_ms, event })
-        .collect()
-}
-
-#[test]
-fn where_no_depth_was_sampled_the_facts_tell_what_is_not_yet_done() {
-    let page = made(four_orders(4));
-    for told in [
-        UNDONE,
-        "未完成（由事件推得）",
-        "was not sampled here",
-        "until it was done, parked or reported. 4 at most, at 0.600 s; 1 left \
-         at the end: lost, or still waiting.",
-        "0.600 秒最多，4 条；结束时还剩 1 条：丢了，或仍在等。",
-    ] {
-        assert!(page.contains(told), "{told}");
-    }
-    assert!(!page.contains("Queue depth"));
-    // The picture: its name in both languages, the curve, and the fault with
-    // the time in which nothing moved.
-    let figure = first(&page, UNDONE, "</figure>");
-    let svg = first(figure, "<svg", "</svg>");
-    for drawn in [
-        "<title>Not yet done, from facts · 未完成（由事件推得）</title>",
-        "<desc>4 at most, ",
-        "class=\"undone\"",
-        "class=\"strike-line\"",
-        "lang=\"zh-Hans\">剩 1<",
-    ] {
-        assert!(svg.contains(drawn), "{drawn}: {svg}");
-    }
-    assert_eq!(svg.matches("class=\"band\"").count(), 1);
-    let last = figure.rsplit_once("<tr>").unwrap().1;
-    let last = last.split_once("</tr>").unwrap().0;
-    assert!(last.contains("1.300 s") && last.contains(">1<"), "{last}");
-}
-
-/// By what messages are done is the same in all ways of a scenario: an ack
-/// is no effect where another way tells of effects.
-#[test]
-fn a_way_that_does_nothing_has_done_nothing() {
-    let mut events = four_orders(4);
-    let way = WayName::Fixed;
-    let title = Text::same("deliver, and do nothing");
-    let mut more = vec![Event::WayStarted { way, title }];
-    for fact in [Fact::Confirmed, Fact::Delivered, Fact::Acked] {
-        more.extend((1..=7).map(|number| Event::Fact {
-            way,
-            message: Noun::Order.number(number),
-            fact,
-        }));
-    }
-    let more = (2_000..).step_by(100).zip(more);
-    events.extend(more.map(|(at_ms, event)| Stamped { at_ms, event }));
-    let page = made(events);
-    assert!(page.contains("7 at most, at 2.700 s; 7 left when it was broken"));
-    assert_eq!(page.matches("class=\"undone\"").count(), 2);
-}
-
-#[test]
-fn nothing_is_derived_where_depth_is_known_or_facts_are_not() {
-    assert!(made(four_orders(4)).contains(UNDONE));
-    // The ledger knows of one more.
-    assert!(!made(four_orders(5)).contains(UNDONE));
-    let mut struck_only = four_orders(4);
-    if let Event::RunStarted { facts, .. } = &mut struck_only[0].event {
-        *facts = "struck".into();
-    }
-    assert!(!made(struck_only).contains(UNDONE));
-    let mut sampled = four_orders(4);
-    let end = sampled.len() - 1;
-    for (n, since_ms) in [(0, 100), (1, 200)] {
-        let event = Event::Sample {
-            way: WayName::Naive,
-            since_ms,
-            gauges: [(Gauge::Depth, 4.0)].into(),
-        };
-        sampled.insert(end + n, Stamped { at_ms: 1_310, event });
-    }
-    let page = made(sampled);
-    assert!(page.contains("Queue depth") && !page.contains(UNDONE));
-    assert!(!made(sample::decoupling()).contains(UNDONE));
-    // One at a time is no backlog.
-    let mut one_by_one = four_orders(4);
-    one_by_one.retain(|told| match &told.event {
-        Event::Fact { message, .. } => message.number == 1,
-        _ => true,
-    });
-    if let Some(Event::WayEnded { result, .. }) =
-        one_by_one.last_mut().map(|told| &mut told.event)
-    {
-        result.counts.confirmed = 1;
-    }
-    assert!(!made(one_by_one).contains(UNDONE));
-}
-
 #[test]
 fn machines_that_do_not_hear_each_other_are_parted() {
     let seat = |name: &str, up, side| Seat {
@@ -430,103 +275,6 @@ fn times_are_measured_from_fact_to_fact() {
     let times = first(&page, "class=\"spread\"", "</table>");
     assert!(times.contains("812 ms") && times.contains("3 ms"), "{times}");
     assert!(times.contains("delivered to applied"));
-}
-
-#[test]
-fn headings_are_in_order_and_names_are_not_given_twice() {
-    for events in [
-        sample::topic(),
-        sample::single(20),
-        sample::decoupling(),
-        four_orders(4),
-    ] {
-        let page = without_style(&made(events));
-        let mut level = 0;
-        for heading in page.split("<h").skip(1) {
-            let Some(next) =
-                heading.chars().next().and_then(|c| c.to_digit(10))
-            else {
-                continue;
-            };
-            assert!(next <= level + 1, "h{level}, then h{next}");
-            level = next;
-        }
-        assert_eq!(page.matches("<h1").count(), 1);
-        let mut ids: Vec<&str> = page
-            .split(" id=\"")
-            .skip(1)
-            .filter_map(|rest| Some(rest.split_once('"')?.0))
-            .collect();
-        let all = ids.len();
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), all);
-        // Whatever names something by its id finds it.
-        for attribute in ["aria-labelledby", "aria-describedby", "for", "href"]
-        {
-            let start = format!(" {attribute}=\"");
-            let by = page.split(&start).skip(1);
-            for name in by.filter_map(|rest| Some(rest.split_once('"')?.0)) {
-                let name = name.trim_start_matches('#');
-                assert!(ids.contains(&name), "{attribute}={name}");
-            }
-        }
-    }
-}
-
-#[test]
-fn every_picture_has_a_name_and_stands_beside_numbers() {
-    for events in [sample::single(20), sample::decoupling(), four_orders(4)] {
-        let page = made(events);
-        for picture in page.split("<svg").skip(1) {
-            let svg = picture.split_once("</svg>").unwrap().0;
-            let tag = svg.split_once('>').unwrap().0;
-            if tag.contains("role=\"img\"") {
-                assert!(svg.contains("<title>") && svg.contains("<desc>"));
-            } else {
-                assert!(tag.contains("aria-hidden=\"true\""), "{tag}");
-            }
-        }
-        let pictures = page.matches("class=\"lanes\"").count();
-        let tables = page.matches("The lanes as a table").count();
-        assert!(tables <= pictures);
-    }
-}
-
-/// WCAG 2: text has a contrast of at least 4.5 to what it stands on.
-#[test]
-fn every_ink_can_be_read_on_every_ground() {
-    const STYLE: &str = include_str!("page.css");
-    let (light, rest) = STYLE.split_once("@media screen").unwrap();
-    let (dark, _) = rest.split_once("/* One of the two").unwrap();
-    for theme in [light, dark] {
-        let ink =
-            |name: &str| luminance(first(theme, &format!("--{name}: #"), ";"));
-        let contrast = |a: f64, b: f64| (a.max(b) + 0.05) / (a.min(b) + 0.05);
-        let inks = ["ink", "muted", "link", "good", "bad", "warn", "info"];
-        for name in inks {
-            for ground in ["ground", "card", "sunk"] {
-                let found = contrast(ink(name), ink(ground));
-                assert!(found >= 4.5, "{name} on {ground}: {found:.2}");
-            }
-        }
-        for name in ["good", "bad", "warn", "info"] {
-            let found = contrast(ink(name), ink(&format!("{name}-soft")));
-            assert!(found >= 4.5, "{name} on its own: {found:.2}");
-        }
-    }
-}
-
-fn luminance(hex: &str) -> f64 {
-    let part = |n: usize| {
-        let byte = u8::from_str_radix(&hex[n * 2..n * 2 + 2], 16).unwrap();
-        let share = f64::from(byte) / 255.0;
-        match share {
-            ..=0.040_45 => share / 12.92,
-            _ => ((share + 0.055) / 1.055).powf(2.4),
-        }
-    };
-    0.2126 * part(0) + 0.7152 * part(1) + 0.0722 * part(2)
 }
 
 #[test]
