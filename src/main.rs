@@ -81,13 +81,11 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
             drop(out);
             return cli::reset::reset(topic.as_deref(), yes, manner).await;
         }
-        Some(Command::Show { target, diff, without }) => cli::show::show(
-            &target,
-            diff,
-            without.as_deref(),
-            manner,
-            &mut out,
-        )?,
+        Some(Command::Show { target, diff, without }) => {
+            drop(out);
+            let without = without.as_deref();
+            return cli::show::show(&target, diff, without, manner);
+        }
         Some(Command::Runs { hand_on: Some(to), run, .. }) => {
             cli::hand_on::hand_on(&run, &to)?;
             return Ok(Exit::Proven);
@@ -96,7 +94,8 @@ async fn run(typed: Cli, manner: Manner) -> Result<Exit, Problem> {
             cli::runs::runs(json, manner, &mut out)
         }
         Some(Command::Trace(trace)) => {
-            cli::trace::trace(&trace, manner, &mut out)?
+            drop(out);
+            return cli::trace::trace(&trace, manner);
         }
         Some(Command::Replay(replay)) => {
             drop(out);

@@ -47,15 +47,11 @@ pub fn list(
         true => as_lines(&known, &outline, is_meant, &mut text),
         false => told(&known, &outline, manner, is_meant, &mut text),
     };
-    let way = match json {
-        true => pager::Way::Pipe,
-        false => pager::Way::from_here(),
-    };
-    let sent = written.and_then(|()| way.send(&String::from_utf8_lossy(&text)));
-    match sent {
-        Ok(sent) => Ok(sent.exit),
-        Err(error) => tidy::not_written(&error),
+    if let Err(error) = written {
+        return tidy::not_written(&error);
     }
+    let sent = pager::Way::of(json).send(&String::from_utf8_lossy(&text))?;
+    Ok(sent.exit)
 }
 
 fn as_lines(

@@ -13,7 +13,8 @@ use std::{
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::problem::Exit;
+use super::tidy;
+use crate::problem::{Exit, Problem};
 
 /// What a shell says when there is no such program.
 const NOT_FOUND: [i32; 2] = [126, 127];
@@ -64,6 +65,14 @@ impl Way {
         Self::choose(io::stdout().is_terminal(), |name| env::var_os(name))
     }
 
+    /// The way from here; that of a pipe for what a program is to read.
+    pub fn of(json: bool) -> Self {
+        match json {
+            true => Self::Pipe,
+            false => Self::from_here(),
+        }
+    }
+
     fn choose(terminal: bool, get: impl Fn(&str) -> Option<OsString>) -> Self {
         if !terminal {
             return Self::Pipe;
@@ -97,11 +106,19 @@ impl Way {
     }
 
     /// Sends the text on its way, and tells how to end. A pager that is left
-    /// early is no error; one that does not exist is done without.
+    /// early is no error; one that does not exist is done without. So is a
+    /// reader of our output who has gone away.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn send(&self, text: &str) -> io::Result<Sent> {
+    /// A [`Problem`] when it cannot be written.
+    pub fn send(&self, text: &str) -> Result<Sent, Problem> {
+        self.put(text).or_else(|error| {
+            let exit = tidy::not_written(&error)?;
+            Ok(Sent { exit, seen: Seen::Elsewhere })
+        })
+    }
+
+    fn put(&self, text: &str) -> io::Result<Sent> {
         if let Self::Pager(pager) = self {
             let began = Instant::now();
             let ended = through(pager, text);

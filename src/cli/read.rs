@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Manner, names, pager, study::deck::Deck, tidy};
+use super::{Manner, names, pager, study::deck::Deck};
 use crate::{
     book::{
         CHAPTERS, Chapter,
@@ -61,13 +61,7 @@ pub fn read(
             }
         }
     };
-    let Sent { exit, seen } = match way.send(&text) {
-        Ok(sent) => sent,
-        Err(error) => {
-            let exit = tidy::not_written(&error)?;
-            return Ok(Ended { exit, chapter: None });
-        }
-    };
+    let Sent { exit, seen } = way.send(&text)?;
     let Some(chapter) = chapter.filter(|_| exit == Exit::Proven) else {
         return Ok(Ended { exit, chapter: None });
     };

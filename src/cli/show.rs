@@ -1,8 +1,6 @@
 //! `rmq-lab show`: the code under discussion, taken from the source itself.
 
-use std::io::{self, Write};
-
-use super::{Manner, difference, names};
+use super::{Manner, difference, names, pager};
 use crate::{
     event::WayName,
     lab::{
@@ -10,23 +8,23 @@ use crate::{
         catalogue::{self, Entry},
     },
     narrate::way_head,
-    problem::Problem,
+    problem::{Exit, Problem},
     text,
     text::Text,
 };
 
-/// Shows the ways of a scenario, or only what differs between them.
+/// Shows the ways of a scenario, or only what differs between them. At a
+/// terminal it is paged, as a chapter is.
 ///
 /// # Errors
-/// A usage [`Problem`] for a name that does not exist; within, that stdout is
-/// closed.
+/// A usage [`Problem`] for a name that does not exist; what could not be
+/// written.
 pub fn show(
     target: &str,
     diff: bool,
     without: Option<&str>,
     manner: Manner,
-    out: &mut dyn Write,
-) -> Result<io::Result<()>, Problem> {
+) -> Result<Exit, Problem> {
     let entries = names::entries(target)?;
     let mut told = String::new();
     for entry in &entries {
@@ -45,7 +43,7 @@ pub fn show(
             Some(name) => without_one(*entry, name, diff, manner)?,
         });
     }
-    Ok(out.write_all(told.as_bytes()))
+    Ok(pager::Way::from_here().send(&told)?.exit)
 }
 
 fn ways(entry: &Entry, diff: bool, manner: Manner) -> Result<String, Problem> {

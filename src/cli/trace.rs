@@ -1,13 +1,10 @@
 //! `rmq-lab trace`: the life of one message in a recorded run.
 
-use std::{
-    collections::BTreeSet,
-    io::{self, Write},
-};
+use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::{Manner, Trace, names, shelf};
+use super::{Manner, Trace, names, pager::Way, shelf};
 use crate::{
     book::recorded,
     event::Event,
@@ -15,21 +12,17 @@ use crate::{
     narrate::{
         Detail, Head, Life, Recorded, STRUCK_ONLY, Scene, trace as lines_of,
     },
-    problem::{self, Problem, did_you_mean},
+    problem::{self, Exit, Problem, did_you_mean},
     text,
     text::Text,
 };
 
-/// Tells what happened to a message, in every scenario in which it occurs.
+/// Tells what happened to a message, in every scenario in which it occurs. At
+/// a terminal it is paged, as a chapter is.
 ///
 /// # Errors
-/// A usage [`Problem`] for what is not recorded; within, that stdout is
-/// closed.
-pub fn trace(
-    asked: &Trace,
-    manner: Manner,
-    out: &mut dyn Write,
-) -> Result<io::Result<()>, Problem> {
+/// A usage [`Problem`] for what is not recorded; what could not be written.
+pub fn trace(asked: &Trace, manner: Manner) -> Result<Exit, Problem> {
     let recorded = recorded(asked)?;
     let scenes: Vec<Scene<'_>> = recorded.scenes().collect();
     let known: BTreeSet<MessageId> =
@@ -40,13 +33,13 @@ pub fn trace(
     if lives.is_empty() {
         return Err(not_there(&asked.message, &known, &scenes, &recorded.head));
     }
-    let told = match asked.json {
+    let told: String = match asked.json {
         true => {
             lives.iter().map(|life| as_json(life, &recorded.head)).collect()
         }
         false => for_a_person(&lives, &recorded.head, manner),
     };
-    Ok(out.write_all(told.as_bytes()))
+    Ok(Way::of(asked.json).send(&told)?.exit)
 }
 
 fn for_a_person(lives: &[Life], head: &Head, manner: Manner) -> String {

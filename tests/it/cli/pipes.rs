@@ -30,6 +30,8 @@ pub fn trials() -> Vec<Trial> {
         nobody_reads("list").named("a_list_that_nobody_reads"),
         nobody_reads("list --json").named("a_json_list_that_nobody_reads"),
         nobody_reads("show idempotency").named("code_that_nobody_reads"),
+        nobody_reads("trace payment-0028 --run idempotency")
+            .named("the_life_of_a_message_that_nobody_reads"),
         nobody_reads("doctor").named("findings_that_nobody_reads"),
         nobody_reads("completions zsh").named("completions_that_nobody_reads"),
         nobody_reads("man").named("a_manual_that_nobody_reads"),
@@ -39,6 +41,7 @@ pub fn trials() -> Vec<Trial> {
             .word("--json")
             .named("a_demo_in_json_onto_a_full_disk"),
         disk_is_full("list").named("a_list_onto_a_full_disk"),
+        disk_is_full("show idempotency").named("code_onto_a_full_disk"),
         disk_is_full("--help").named("help_onto_a_full_disk"),
         disk_is_full("--version").named("a_version_onto_a_full_disk"),
         disk_is_full("completions bash").named("completions_onto_a_full_disk"),

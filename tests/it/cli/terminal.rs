@@ -16,7 +16,11 @@ pub fn trials() -> Vec<Trial> {
             .with_kind(if here { "" } else { "needs script(1)" })
             .with_ignored_flag(!here)
     };
-    let diff = || Asked::to("show idempotency/inbox --diff").at_a_terminal(80);
+    let diff = || {
+        Asked::to("show idempotency/inbox --diff")
+            .with("PAGER", "cat")
+            .at_a_terminal(80)
+    };
     let wrong = || Asked::to("demo idempotancy").exits(64).at_a_terminal(80);
     let mut trials = vec![
         trial(
@@ -41,10 +45,29 @@ pub fn trials() -> Vec<Trial> {
             Asked::to("list")
                 .with("PAGER", "head -1")
                 .at_a_terminal(80)
-                .looks_like(|ended| match ended.stdout.lines().count() {
-                    1 => Ok(()),
-                    lines => Err(format!("{lines} lines")),
-                }),
+                .looks_like(one_line),
+        ),
+        trial(
+            "code_goes_through_the_pager",
+            diff().with("PAGER", "head -1").looks_like(one_line),
+        ),
+        trial(
+            "a_pager_gets_the_colour_of_a_difference",
+            diff().with("PAGER", "cat -").looks_like(coloured),
+        ),
+        trial(
+            "the_life_of_a_message_goes_through_the_pager",
+            Asked::to("trace payment-0028 --run idempotency")
+                .with("PAGER", "head -1")
+                .at_a_terminal(80)
+                .looks_like(one_line),
+        ),
+        trial(
+            "what_a_program_reads_goes_through_no_pager",
+            Asked::to("trace payment-0028 --run idempotency --json")
+                .with("PAGER", "tr a-z A-Z")
+                .at_a_terminal(80)
+                .says("\"message\":\"payment-0028\""),
         ),
         trial(
             "orientation_in_chinese_on_forty_columns",
@@ -75,6 +98,7 @@ pub fn trials() -> Vec<Trial> {
         trial(
             "colour_that_was_refused_stays_away",
             Asked::to("show idempotency/inbox --diff --color never")
+                .with("PAGER", "cat")
                 .at_a_terminal(80)
                 .looks_like(plain),
         ),
@@ -98,6 +122,13 @@ pub fn trials() -> Vec<Trial> {
             .named("a_pipe_gets_no_colour"),
     );
     trials
+}
+
+fn one_line(ended: &Ended) -> Result<(), String> {
+    match ended.stdout.lines().count() {
+        1 => Ok(()),
+        lines => Err(format!("{lines} lines")),
+    }
 }
 
 pub fn there_is_a_terminal() -> bool {
