@@ -40,6 +40,13 @@ pub fn entries(typed: &str) -> Result<Vec<Entry>, Problem> {
     catalogue::find(TOPICS, &by_id(typed))
 }
 
+/// The scenario that is named, with its topic or by its own id.
+pub fn scenario(typed: &str) -> Option<Entry> {
+    let id = &*by_id(typed);
+    catalogue::entries(TOPICS)
+        .find(|entry| entry.target() == id || entry.scenario.id == id)
+}
+
 /// The chapter about a topic.
 ///
 /// # Errors
@@ -86,6 +93,17 @@ mod tests {
         }
         for other in ["0", "99", "", "33", "3 ", "-3"] {
             assert_eq!(by_id(other), other);
+        }
+    }
+
+    #[test]
+    fn a_scenario_is_known_with_its_topic_and_by_its_own_id() {
+        for typed in ["idempotency/inbox", "3/inbox", "inbox"] {
+            let found = scenario(typed).map(|entry| entry.target());
+            assert_eq!(found.as_deref(), Some("idempotency/inbox"));
+        }
+        for other in ["idempotency", "3", "durability/inbox", "inbx", ""] {
+            assert!(scenario(other).is_none(), "{other}");
         }
     }
 

@@ -18,7 +18,7 @@ use crate::{
         page::{self, Kind},
     },
     demos::TOPICS,
-    lab::Topic,
+    lab::{Topic, catalogue::Entry},
     narrate::{Detail, Ink, Style, painted, wrapped},
     problem::{Exit, Problem},
     text,
@@ -52,7 +52,7 @@ pub fn read(
     let (text, chapter) = match topic {
         None => (list(&style), None),
         Some(topic) => {
-            let chapter = names::chapter(topic)?;
+            let chapter = chapter(topic)?;
             match only_questions {
                 true => (all_asked(chapter, manner)?, None),
                 false => {
@@ -72,6 +72,28 @@ pub fn read(
         let _ = writeln!(io::stderr(), " {}", told.say(manner.lang));
     }
     Ok(Ended { exit, chapter: is_read.then_some(chapter) })
+}
+
+/// The chapter that is meant.
+fn chapter(typed: &str) -> Result<&'static Chapter, Problem> {
+    names::chapter(typed)
+        .map_err(|problem| names::scenario(typed).map_or(problem, no_chapter))
+}
+
+/// A scenario was named: what to read, and what there is of it instead.
+fn no_chapter(scenario: Entry) -> Problem {
+    let target = scenario.target();
+    let told =
+        ["hint", "show", "demo"].map(|word| format!("rmq-lab {word} {target}"));
+    Problem::usage(text! {
+        en: "{target} is a scenario: chapters are about topics",
+        zh: "{target} 是场景：每一章讲一个主题", target = target
+    })
+    .help(Text::same(format!("rmq-lab read {}", scenario.topic.id)))
+    .help(Text::made(
+        format!("of the scenario there is: {}", told.join(", ")),
+        format!("这个场景可以用：{}", told.join("、")),
+    ))
 }
 
 /// Of each minute that a chapter takes, how long its pager is open at least
@@ -235,6 +257,21 @@ mod tests {
         let told = not_read(Duration::from_millis(4_900));
         assert_eq!(told.en, "closed after 4 s: not marked as read");
         assert_eq!(told.zh, "4 秒后关闭：未标记为已读");
+    }
+
+    #[test]
+    fn a_scenario_is_no_chapter_and_says_so_in_both_languages() {
+        let problem = chapter("3/inbox").unwrap_err();
+        let (error, help) = (&problem.error, &problem.help);
+        assert_eq!(problem.exit, Exit::Usage);
+        assert!(error.en.starts_with("idempotency/inbox is a scenario: "));
+        assert!(error.zh.starts_with("idempotency/inbox 是场景："));
+        assert_eq!(help[0].en, "rmq-lab read idempotency");
+        for word in ["hint", "show", "demo"] {
+            let command = format!("rmq-lab {word} idempotency/inbox");
+            assert!(help[1].en.contains(&command), "{}", help[1].en);
+            assert!(help[1].zh.contains(&command), "{}", help[1].zh);
+        }
     }
 
     #[test]
