@@ -179,10 +179,21 @@ pub fn labelled(label: &Text, text: &str, style: &Style) -> Vec<String> {
     page.labelled(label, text)
 }
 
-/// Where the page of a run is, as the last line of its narrative.
-pub fn report_line(path: &Path, lang: Lang, color: bool) -> String {
+/// Where the page of a run is, as the last line of its narrative, and whether
+/// something was there before.
+pub fn report_line(
+    path: &Path,
+    replaced: bool,
+    lang: Lang,
+    color: bool,
+) -> String {
     let page = Page { lang, color, width: Style::width_of_terminal() };
-    ending::command_line(&page, &words::REPORT, &path.display().to_string())
+    let path = path.display().to_string();
+    let line = ending::command_line(&page, &words::REPORT, &path);
+    match replaced {
+        true => format!("{line}  {}", page.say(&words::REPLACED)),
+        false => line,
+    }
 }
 
 /// A problem as it is told on stderr, in the shape of clap and cargo:

@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Manner, report::PageFile};
+use super::{
+    Manner,
+    report::{PageFile, Placed},
+};
 use crate::{
     demos::TOPICS,
     lab::Scenario,
@@ -37,7 +40,7 @@ impl Page {
         Box::new(WithReport::new(view, self.report.clone()))
     }
 
-    /// Writes it, and says where it is.
+    /// Writes it, and says where it is, and whether something was there.
     ///
     /// # Errors
     /// That of the run, else that it cannot be written.
@@ -48,23 +51,29 @@ impl Page {
     ) -> Result<Exit, Problem> {
         let Self { file, report, manner } = self;
         let report = report.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(problem) = file.write(&report.page()) {
-            return Err(match ended {
-                // The first thing that went wrong is what is told.
-                Err(first) => first.help(problem.error),
-                Ok(Exit::Proven | Exit::Refuted | Exit::Inconclusive) => {
-                    problem
-                }
-                // A signal's exit code stays, whatever came after it.
-                Ok(exit) => Problem { exit, ..problem },
-            });
-        }
+        let placed = match file.write(&report.page()) {
+            Ok(placed) => placed,
+            Err(problem) => return Err(not_written(ended, problem)),
+        };
         if !json {
-            let line = report_line(&file.typed, manner.lang, manner.color);
+            let replaced = placed == Placed::Replaced;
+            let Manner { lang, color, .. } = manner;
+            let line = report_line(&file.typed, replaced, lang, color);
             // Where nobody listens any more, the page is there all the same.
             let _ = writeln!(io::stdout(), "{line}");
         }
         ended
+    }
+}
+
+/// What to tell where the page could not be written.
+fn not_written(ended: Result<Exit, Problem>, problem: Problem) -> Problem {
+    match ended {
+        // The first thing that went wrong is what is told.
+        Err(first) => first.help(problem.error),
+        Ok(Exit::Proven | Exit::Refuted | Exit::Inconclusive) => problem,
+        // A signal's exit code stays, whatever came after it.
+        Ok(exit) => Problem { exit, ..problem },
     }
 }
 

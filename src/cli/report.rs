@@ -31,6 +31,15 @@ pub struct PageFile {
     rights: Option<Permissions>,
 }
 
+/// What the page was put in the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placed {
+    /// Nothing was there.
+    New,
+    /// Something was, and is gone.
+    Replaced,
+}
+
 /// As many links as Linux follows (path_resolution(7)).
 const LINKS: usize = 40;
 
@@ -73,12 +82,13 @@ impl PageFile {
         Ok(file)
     }
 
-    /// Puts the page there, instead of what was there.
+    /// Puts the page there, instead of what was there, and tells whether
+    /// anything was.
     ///
     /// # Errors
     /// A [`Problem`] when it cannot be written any more.
-    pub fn write(&self, page: &str) -> Result<(), Problem> {
-        let written = || -> io::Result<()> {
+    pub fn write(&self, page: &str) -> Result<Placed, Problem> {
+        let written = || -> io::Result<Placed> {
             let mut beside = self.beside()?;
             beside.write_all(page.as_bytes())?;
             if let Some(rights) = &self.rights {
@@ -86,8 +96,14 @@ impl PageFile {
                 beside.as_file().set_permissions(rights.clone())?;
             }
             beside.as_file().sync_all()?;
+            // Asked only now: a run takes its time, and another one may have
+            // written there meanwhile.
+            let placed = match fs::symlink_metadata(&self.target) {
+                Ok(_) => Placed::Replaced,
+                Err(_) => Placed::New,
+            };
             beside.persist(&self.target).map_err(|failed| failed.error)?;
-            Ok(())
+            Ok(placed)
         };
         written().map_err(|error| cannot_write(&self.typed, &error))
     }
@@ -178,7 +194,7 @@ mod tests {
         let held = fs::File::open(&path).unwrap();
         let file = PageFile::prepare(&path).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
-        file.write("new").unwrap();
+        assert_eq!(file.write("new").unwrap(), Placed::Replaced);
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         // Whoever reads the old page still does.
         assert_eq!(io::read_to_string(held).unwrap(), "old");
@@ -199,11 +215,26 @@ mod tests {
     }
 
     #[test]
+    fn whether_something_is_replaced_is_found_out_at_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("page.html");
+        let file = PageFile::prepare(&path).unwrap();
+        assert_eq!(file.write("one").unwrap(), Placed::New);
+        // Written while the run went on.
+        assert_eq!(file.write("other").unwrap(), Placed::Replaced);
+        let file = PageFile::prepare(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(file.write("new").unwrap(), Placed::New);
+        assert_eq!(only(dir.path()), ["page.html"]);
+    }
+
+    #[test]
     fn a_link_to_nothing_yet_stays_a_link_too() {
         let dir = tempfile::tempdir().unwrap();
         let (path, link) = (dir.path().join("page"), dir.path().join("link"));
         symlink("page", &link).unwrap();
-        PageFile::prepare(&link).unwrap().write("new").unwrap();
+        let placed = PageFile::prepare(&link).unwrap().write("new").unwrap();
+        assert_eq!(placed, Placed::New, "the link was no page");
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         let (one, other) = (dir.path().join("one"), dir.path().join("other"));

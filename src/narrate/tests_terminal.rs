@@ -334,6 +334,22 @@ fn a_problem_is_told_as_cargo_tells_it() {
 }
 
 #[test]
+fn a_report_that_replaces_something_says_so_in_its_line() {
+    let line = |replaced, lang| {
+        report_line(Path::new("run.html"), replaced, lang, false)
+    };
+    assert_eq!(line(false, Lang::En), " report  run.html");
+    assert_eq!(
+        line(true, Lang::En),
+        " report  run.html  (replaced what was there)"
+    );
+    assert_eq!(
+        line(true, Lang::Zh),
+        format!("{}  （替换了原有文件）", line(false, Lang::Zh))
+    );
+}
+
+#[test]
 fn a_paragraph_stays_behind_its_indent() {
     assert_eq!(wrapped("one two three", 10, "  "), ["  one two", "  three"]);
     assert_eq!(wrapped("一二三四五", 8, "  "), ["  一二三", "  四五"]);

@@ -36,6 +36,7 @@ words! {
     AGAIN: "again", "重跑";
     RECORD: "record", "记录";
     REPORT: "report", "报告";
+    REPLACED: "(replaced what was there)", "（替换了原有文件）";
     BROKER_LOG: "broker log", "broker 日志";
     RECORDED: "recorded", "录像";
     RECORDED_HEAD: "RECORDED", "录像";

@@ -26,6 +26,7 @@ use crate::{
 
 pub fn trials() -> Vec<Trial> {
     let mut trials = again();
+    trials.extend(with_another_page());
     trials.push(left());
     trials.extend(live());
     trials
@@ -166,6 +167,7 @@ fn with_a_page() -> Trial {
     asked("replay bbbbbb --report", two())
         .word(&word)
         .says("✓ PROVEN")
+        .and(".html\n")
         .looks_like(move |_| {
             let page = fs::read_to_string(&file).map_err(|e| e.to_string())?;
             let marked = page.contains("told from its record");
@@ -177,6 +179,29 @@ fn with_a_page() -> Trial {
         })
         .while_there_is(place)
         .named("recorded::a_page_is_made_of_a_record")
+}
+
+/// It is made again by the same name, and that is said.
+fn with_another_page() -> [Trial; 2] {
+    let said = [
+        ("en", ".html  (replaced what was there)\n"),
+        ("zh", ".html  （替换了原有文件）\n"),
+    ];
+    said.map(|(lang, said)| {
+        let place = tempfile::tempdir().expect("a place");
+        let file = place.path().join("run.html");
+        fs::write(&file, "an old page").expect("an old page");
+        let word = file.display().to_string();
+        asked(&format!("replay bbbbbb --lang {lang} --report"), two())
+            .word(&word)
+            .says(said)
+            .looks_like(move |_| match fs::read_to_string(&file) {
+                Ok(page) if page.starts_with("<!DOCTYPE html>") => Ok(()),
+                other => Err(format!("{other:?}")),
+            })
+            .while_there_is(place)
+            .named(&format!("recorded::a_page_replaces_another::{lang}"))
+    })
 }
 
 /// The login and the path were those of then.
