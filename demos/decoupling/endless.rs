@@ -176,6 +176,7 @@ async fn yes_to_all(lab: Lab) -> Ran {
 
 const SOON: Duration = Duration::from_secs(30);
 
+/// More orders than the worker can do, until the last that was kept is done.
 async fn on_and_on(lab: &Lab, bound: Bound, door: Door) -> Ran {
     let surge = Surge::prepare(lab, ON_AND_ON, OVERLOAD, LATENCY)?;
     lab.declare_with(ORDERS, "classic", &bound.of(&surge)).await?;

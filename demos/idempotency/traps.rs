@@ -155,6 +155,7 @@ async fn pay_unless_redelivered(
     Ok(payment.ack().await?)
 }
 
+/// The planned ones a second time, with the same id.
 async fn published_twice(lab: Lab, handle: Handler) -> anyhow::Result<()> {
     shop::publish_to(&lab, "quorum").await?;
     shop::replay(&lab, Strike::Repeat).await?;

@@ -161,7 +161,9 @@ async fn vanishes_under_a_consumer(lab: &Lab, heartbeat: Option<u16>) -> Ran {
     lab.step(
         text! { en: "consume", zh: "消费" },
         text! {
-            en: "{n} orders, through the address", zh: "经虚拟 IP 收到 {n} 个订单", n = first
+            en: "{n} orders, through the address",
+            zh: "经虚拟 IP 收到 {n} 个订单",
+            n = first
         },
     );
     front.draw(&[]).await;
@@ -182,7 +184,8 @@ async fn vanishes_under_a_consumer(lab: &Lab, heartbeat: Option<u16>) -> Ran {
     lab.step(
         text! { en: "fault", zh: "故障" },
         text! {
-            en: "lb{n} is gone; cuts noticed {cuts}, orders done {done} of {all}",
+            en: "lb{n} is gone; cuts noticed {cuts}, \
+                 orders done {done} of {all}",
             zh: "lb{n} 消失；察觉断线 {cuts} 次，处理了 {done}/{all} 个订单",
             n = lost + 1, cuts = cuts, done = done, all = lab.count()
         },

@@ -173,6 +173,7 @@ async fn one_copy(lab: Lab) -> Ran {
     mirrored(&lab, 1, Resends::UntilConfirmed).await
 }
 
+/// So many copies, and the leader's node is killed.
 async fn mirrored(lab: &Lab, copies: u32, resends: Resends) -> Ran {
     let policy = json!({
         "ha-mode": "exactly", "ha-params": copies, "ha-sync-mode": "automatic",

@@ -156,8 +156,10 @@ async fn one_of_two_hangs(lab: &Lab, check: HealthCheck, aware: Aware) -> Ran {
     lab.step(
         text! { en: "fault", zh: "故障" },
         text! {
-            en: "b2 hangs; {n} new connections, {sent} sent to it, {hung} hung 5 s",
-            zh: "b2 僵住；新建 {n} 个连接，分给它 {sent} 个，卡住 5 秒的 {hung} 个",
+            en: "b2 hangs; {n} new connections, {sent} sent to it, \
+                 {hung} hung 5 s",
+            zh: "b2 僵住；新建 {n} 个连接，分给它 {sent} 个，\
+                 卡住 5 秒的 {hung} 个",
             n = lab.count(), sent = sent, hung = hung
         },
     );

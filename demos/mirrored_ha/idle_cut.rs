@@ -148,8 +148,14 @@ async fn nothing_comes_for_a_while(lab: &Lab, heartbeat: Option<u16>) -> Ran {
     lab.step(
         text! { en: "fault", zh: "故障" },
         match cuts {
-            0 => text! { en: "9 s idle; the consumer is connected", zh: "空闲 9 秒；消费者仍连着" },
-            _ => text! { en: "9 s idle; the consumer was cut off", zh: "空闲 9 秒；消费者被掐断" },
+            0 => text! {
+                en: "9 s idle; the consumer is connected",
+                zh: "空闲 9 秒；消费者仍连着"
+            },
+            _ => text! {
+                en: "9 s idle; the consumer was cut off",
+                zh: "空闲 9 秒；消费者被掐断"
+            },
         },
     );
     publish_these(lab, ORDERS, lab.messages()).await?;

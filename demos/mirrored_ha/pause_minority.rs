@@ -155,6 +155,7 @@ async fn set(nodes: &Nodes<'_>, handling: &str) -> Ran {
     join_all(all).await.into_iter().collect()
 }
 
+/// First n1 is cut off from the others; later they are killed.
 async fn both_faults(lab: &Lab, nodes: &Nodes<'_>) -> Ran {
     let Parts { before, blind, majority, last } = Parts::of(lab);
     let mut here = publish_before(lab, nodes, before).await?;

@@ -157,6 +157,7 @@ async fn file_always(lab: Lab) -> Ran {
 /// Requests that share a commit, at most.
 const TOGETHER: usize = 100;
 
+/// The broker is away, Redis holds what came meanwhile, and is killed.
 async fn killed_while_it_holds(lab: &Lab, keeps: Persistence) -> Ran {
     let redis = lab.start_redis("buffer", keeps).await?;
     lab.declare(ORDERS).await?;

@@ -1,6 +1,10 @@
 //! `rmq-lab show`: the code under discussion, taken from the source itself.
 
+mod behind;
+
 use super::{Manner, difference, names, pager};
+use behind::Behind;
+
 use crate::{
     event::WayName,
     lab::{
@@ -63,7 +67,33 @@ fn ways(entry: &Entry, diff: bool, manner: Manner) -> Result<String, Problem> {
             for way in all {
                 told.push_str(&shown(way)?.whole(manner));
             }
+            told.push_str(&after(scenario, behind(scenario), manner)?);
         }
+    }
+    Ok(told)
+}
+
+/// What is behind the ways of a scenario.
+fn behind(scenario: &Scenario) -> Vec<Behind> {
+    match scenario.ways.all().as_slice() {
+        [(_, only)] => behind::one(scenario.source, only),
+        all => {
+            let names: Vec<_> = all.iter().map(|(_, way)| way.code).collect();
+            behind::several(scenario.source, &names)
+        }
+    }
+}
+
+fn after(
+    scenario: &Scenario,
+    behind: Vec<Behind>,
+    manner: Manner,
+) -> Result<String, Problem> {
+    let mut told = String::new();
+    for Behind { label, name } in behind {
+        let title = Text::same(name.as_str());
+        let shown = Shown::new(scenario, label, &title, &name)?;
+        told.push_str(&shown.whole(manner));
     }
     Ok(told)
 }
@@ -91,7 +121,16 @@ fn without_one(
     );
     let rest =
         Shown::new(entry.scenario, label, &mechanism.name, mechanism.code)?;
-    Ok(format!(" {}\n{}", entry.target(), two(&whole, &rest, diff, manner)))
+    let told = two(&whole, &rest, diff, manner);
+    let behind = match diff {
+        true => Vec::new(),
+        false => behind::several(
+            entry.scenario.source,
+            &[fixed.code, mechanism.code],
+        ),
+    };
+    let after = after(entry.scenario, behind, manner)?;
+    Ok(format!(" {}\n{told}{after}", entry.target()))
 }
 
 fn two(before: &Shown, after: &Shown, diff: bool, manner: Manner) -> String {
@@ -154,7 +193,9 @@ pub fn function(files: &[&str], name: &str) -> Option<String> {
         let lines: Vec<_> = file.lines().collect();
         let head = format!("async fn {name}(");
         let at = lines.iter().position(|line| {
-            line.strip_prefix("pub ").unwrap_or(line).starts_with(&head)
+            let public = ["pub ", "pub(super) "];
+            let bare = public.iter().find_map(|word| line.strip_prefix(word));
+            bare.unwrap_or(line).starts_with(&head)
         })?;
         let docs = lines[..at]
             .iter()
@@ -191,6 +232,10 @@ pub async fn pay_once(payment: &Delivery) -> Handled {
     pay(payment).await
 }
 
+pub(super) async fn refund(payment: &Delivery) -> Handled {
+    Ok(payment.nack().await?)
+}
+
 fn not_async() {}
 ";
 
@@ -217,6 +262,12 @@ fn not_async() {}
     }
 
     #[test]
+    fn a_function_is_found_whoever_may_call_it() {
+        let refund = function(&[FILE], "refund").unwrap_or_default();
+        assert!(refund.starts_with("pub(super) async fn refund("), "{refund}");
+    }
+
+    #[test]
     fn every_file_is_looked_through() {
         let found = function(&[FILE, OTHER], "elsewhere");
         assert_eq!(found.as_deref(), Some("async fn elsewhere() {\n}\n"));
@@ -225,7 +276,7 @@ fn not_async() {}
     #[test]
     fn what_is_not_there_is_not_made_up() {
         assert_eq!(function(&[FILE, OTHER], "pa"), None);
-        assert_eq!(function(&[FILE, OTHER], "refund"), None);
+        assert_eq!(function(&[FILE, OTHER], "not_async"), None);
         assert_eq!(function(&[], "pay"), None);
         assert_eq!(function(&["async fn torn() {\n"], "torn"), None);
     }

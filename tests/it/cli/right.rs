@@ -34,6 +34,13 @@ pub fn trials() -> Vec<Trial> {
         Asked::to("show 3/mark-first")
             .says(" idempotency/mark-first\n")
             .named("a_scenario_by_its_chapters_number"),
+        Asked::to("show idempotency/message-id")
+            .says("\n CALLER  published_twice\n\n///")
+            .and("async fn published_twice(")
+            .named("a_trap_is_shown_with_what_calls_its_function"),
+        Asked::to("show mirrored-ha/pause-minority --lang zh")
+            .says("\n 被调用  both_faults\n\n///")
+            .named("a_trap_is_shown_with_what_its_function_calls"),
         Asked::to("list")
             .looks_like(on_eighty_columns)
             .looks_like(lists_everything)
