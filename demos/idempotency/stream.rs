@@ -366,7 +366,10 @@ async fn environment(
     wire: Option<&Wire>,
 ) -> anyhow::Result<Environment> {
     let broker = &lab.stage().broker;
-    let at = wire.map_or(broker.stream, Wire::addr);
+    let at = match wire {
+        Some(wire) => wire.addr(),
+        None => broker.streams()?,
+    };
     Ok(Environment::builder()
         .host("127.0.0.1")
         .port(at.port())

@@ -83,17 +83,26 @@ fn chapter(typed: &str) -> Result<&'static Chapter, Problem> {
 /// A scenario was named: what to read, and what there is of it instead.
 fn no_chapter(scenario: Entry) -> Problem {
     let target = scenario.target();
-    let told =
-        ["hint", "show", "demo"].map(|word| format!("rmq-lab {word} {target}"));
     Problem::usage(text! {
         en: "{target} is a scenario: chapters are about topics",
         zh: "{target} 是场景：每一章讲一个主题", target = target
     })
-    .help(Text::same(format!("rmq-lab read {}", scenario.topic.id)))
-    .help(Text::made(
-        format!("of the scenario there is: {}", told.join(", ")),
-        format!("这个场景可以用：{}", told.join("、")),
-    ))
+    .help(text! {
+        en: "its chapter: rmq-lab read {topic}",
+        zh: "它那一章：rmq-lab read {topic}", topic = scenario.topic.id
+    })
+    .help(text! {
+        en: "its code: rmq-lab show {target}",
+        zh: "它的代码：rmq-lab show {target}", target = target
+    })
+    .help(text! {
+        en: "its run: rmq-lab demo {target}",
+        zh: "它的运行：rmq-lab demo {target}", target = target
+    })
+    .help(text! {
+        en: "a hint: rmq-lab hint {target}",
+        zh: "提示：rmq-lab hint {target}", target = target
+    })
 }
 
 /// Of each minute that a chapter takes, how long its pager is open at least

@@ -18,7 +18,7 @@ impl Lab {
         let broker = self.broker();
         let upstream = match protocol {
             Protocol::Amqp => broker.amqp,
-            Protocol::Stream => broker.stream,
+            Protocol::Stream => broker.streams()?,
         };
         let lab = self.clone();
         let on_strike =

@@ -62,9 +62,8 @@ pub struct Broker {
     pub version: (u16, u16, u16),
     /// Where it listens for AMQP 0-9-1, on the loopback address.
     pub amqp: SocketAddr,
-    /// Where it listens for the stream protocol, unless it is a node of a
-    /// cluster.
-    pub stream: SocketAddr,
+    /// Where it listens for the stream protocol, if it does.
+    stream: Option<SocketAddr>,
     /// Its management API.
     pub management: Management,
     /// The run's user.
@@ -129,9 +128,11 @@ impl Broker {
         let Identity { user, password, .. } = identity.clone();
         let request = |ports| request(image, identity, ports);
         let (container, ports) = engine.start_on_ports(name, request).await?;
-        let amqp = SocketAddr::from((Ipv4Addr::LOCALHOST, ports[0]));
+        let [amqp, management, stream] = ports;
+        let here = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let amqp = here(amqp);
         let uri = format!("amqp://{user}:{password}@{amqp}/%2f");
-        let management = Management::new(ports[1], &user, &password);
+        let management = Management::new(management, &user, &password);
         let running = || container.is_running();
         let answers = tokio::select! {
             answers = handshakes(&uri, amqp, READY_WITHIN, running) => answers,
@@ -158,7 +159,7 @@ impl Broker {
             },
             version: (major, minor, patch),
             amqp,
-            stream: SocketAddr::from((Ipv4Addr::LOCALHOST, ports[2])),
+            stream: identity.streams.then(|| here(stream)),
             management,
             user,
             password,
@@ -171,6 +172,19 @@ impl Broker {
     pub fn uri(&self, at: SocketAddr, vhost: &str) -> String {
         let Self { user, password, .. } = self;
         format!("amqp://{user}:{password}@{at}/{vhost}?connection_timeout=5000")
+    }
+
+    /// Where it listens for the stream protocol.
+    ///
+    /// # Errors
+    /// When it does not: a node of a cluster boots without.
+    pub fn streams(&self) -> Result<SocketAddr, Problem> {
+        self.stream.ok_or_else(|| {
+            Problem::environment(text! {
+                en: "a node of a cluster is booted without the stream protocol",
+                zh: "集群的节点启动时不带流协议"
+            })
+        })
     }
 
     /// Whether it answers an AMQP handshake within this time: after a fault,

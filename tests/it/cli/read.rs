@@ -47,11 +47,10 @@ fn chapters() -> Vec<Trial> {
             .exits(64)
             .says_nothing()
             .says_on_stderr("error: idempotency/inbox is a scenario: chapters")
-            .and("\n  help: rmq-lab read idempotency\n")
-            .and("  help: of the scenario there is: ")
-            .and("rmq-lab hint idempotency/inbox, ")
-            .and("rmq-lab show idempotency/inbox, ")
-            .and("rmq-lab demo idempotency/inbox\n")
+            .and("\n  help: its chapter: rmq-lab read idempotency\n")
+            .and("\n  help: its code: rmq-lab show idempotency/inbox\n")
+            .and("\n  help: its run: rmq-lab demo idempotency/inbox\n")
+            .and("\n  help: a hint: rmq-lab hint idempotency/inbox\n")
             .named("a_scenario_brings_its_chapter_and_what_it_has"),
         Asked::to("read 3/inbox --questions --lang zh")
             .exits(64)
@@ -59,13 +58,13 @@ fn chapters() -> Vec<Trial> {
             .says_on_stderr(
                 "错误: idempotency/inbox 是场景：每一章讲一个主题\n",
             )
-            .and("\n  办法: rmq-lab read idempotency\n")
-            .and("rmq-lab show idempotency/inbox、")
+            .and("\n  办法: 它那一章：rmq-lab read idempotency\n")
+            .and("它的代码：rmq-lab show idempotency/inbox\n")
             .named("a_scenario_brings_its_chapter_in_chinese"),
         Asked::to("read mark-first")
             .exits(64)
             .says_on_stderr("error: idempotency/mark-first is a scenario: ")
-            .and("\n  help: rmq-lab read idempotency\n")
+            .and("\n  help: its chapter: rmq-lab read idempotency\n")
             .named("a_scenario_without_its_topic_brings_its_chapter"),
         Asked::to("read quantum-entanglement")
             .exits(64)

@@ -46,14 +46,18 @@ pub async fn the_stream_holds_what_the_strike_says(
     fault: WireFault,
 ) -> anyhow::Result<()> {
     let broker = &apart.stage.broker;
-    let around = environment(apart, broker.stream).await?;
+    let around = environment(apart, broker.streams()?).await?;
     let (sender, mut strikes) = unbounded_channel();
-    let wire =
-        Wire::open("trial", broker.stream, Protocol::Stream, move |struck| {
+    let wire = Wire::open(
+        "trial",
+        broker.streams()?,
+        Protocol::Stream,
+        move |struck| {
             // A trial that has ended listens no more.
             let _ = sender.send(struck);
-        })
-        .await?;
+        },
+    )
+    .await?;
     for round in 0..ROUNDS {
         let stream = format!("stream-{round}");
         let size = ByteCapacity::GB(1);
