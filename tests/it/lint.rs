@@ -8,6 +8,7 @@
 mod book;
 mod code;
 mod commands;
+mod evidence;
 mod inline;
 mod links;
 mod prose;
@@ -26,7 +27,7 @@ use rule::Rule;
 
 static BOOK: LazyLock<Book> = LazyLock::new(Book::load);
 
-const ALL: [&[Rule]; 8] = [
+const ALL: [&[Rule]; 9] = [
     code::RULES,
     scenarios::RULES,
     questions::RULES,
@@ -35,6 +36,7 @@ const ALL: [&[Rule]; 8] = [
     prose::RULES,
     links::RULES,
     commands::RULES,
+    evidence::RULES,
 ];
 
 pub fn trials() -> Vec<Trial> {
