@@ -6,6 +6,7 @@
 //! the chapters instead.
 
 mod book;
+mod cited;
 mod code;
 mod commands;
 mod evidence;
