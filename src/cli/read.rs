@@ -275,11 +275,18 @@ mod tests {
         assert_eq!(problem.exit, Exit::Usage);
         assert!(error.en.starts_with("idempotency/inbox is a scenario: "));
         assert!(error.zh.starts_with("idempotency/inbox 是场景："));
-        assert_eq!(help[0].en, "rmq-lab read idempotency");
-        for word in ["hint", "show", "demo"] {
-            let command = format!("rmq-lab {word} idempotency/inbox");
-            assert!(help[1].en.contains(&command), "{}", help[1].en);
-            assert!(help[1].zh.contains(&command), "{}", help[1].zh);
+        let commands = [
+            "read idempotency",
+            "show idempotency/inbox",
+            "demo idempotency/inbox",
+            "hint idempotency/inbox",
+        ];
+        assert_eq!(help.len(), commands.len());
+        for (help, command) in help.iter().zip(commands) {
+            let command = format!(" rmq-lab {command}");
+            assert!(help.en.ends_with(&command), "{}", help.en);
+            let command = command.trim_start();
+            assert!(help.zh.ends_with(command), "{}", help.zh);
         }
     }
 
