@@ -123,7 +123,8 @@ async fn two_pack(lab: &Lab, prefetch: u16) -> Ran {
         prefetch => prefetch.min(lab.count()),
     };
     let its_share = text! {
-        en: "the first consumer's share to be sent", zh: "第一个消费者领完它那份"
+        en: "the first consumer's share to be sent",
+        zh: "第一个消费者领完它那份"
     };
     lab.wait_until(its_share, SOON, || async {
         Ok(lab.ready(ORDERS).await? == lab.count() - share)

@@ -248,6 +248,12 @@ impl Progress {
         self.answered(outline, topic).filter(|card| card.is_due(now)).count()
     }
 
+    /// How many cards of a topic, or of all, were never answered.
+    pub fn unseen(&self, outline: &Outline, topic: Option<&str>) -> usize {
+        let cards = outline.within(topic).flat_map(TopicOutline::cards);
+        cards.filter(|card| !self.cards.contains_key(*card)).count()
+    }
+
     /// From when on the next card will be due, and how many at about the
     /// same time.
     pub fn next_due(

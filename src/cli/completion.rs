@@ -1,14 +1,12 @@
 //! What is made of the command line for a shell and for `man`.
 
+mod manual;
+
 use std::io::{self, Write};
 
 use clap::{CommandFactory, builder::PossibleValuesParser};
 
-use super::{
-    Cli,
-    localized::{headed, spoken},
-    shelf,
-};
+use super::{Cli, localized::spoken, shelf};
 use crate::{book::CHAPTERS, demos::TOPICS, lab::catalogue, text::Lang};
 
 /// The command tree with every name that can be completed in it.
@@ -42,6 +40,10 @@ pub fn completable() -> clap::Command {
         PossibleValuesParser::new(names)
     };
     Cli::command()
+        .mut_subcommand("list", |list| {
+            list.mut_arg("topic", |arg| arg.value_parser(chapters()))
+        })
+        .mut_subcommand("runs", |runs| without_hidden(&runs))
         .mut_subcommand("demo", |demo| {
             demo.mut_arg("targets", |arg| arg.value_parser(targets()))
                 .mut_arg("without", |arg| arg.value_parser(mechanisms()))
@@ -75,6 +77,15 @@ pub fn completable() -> clap::Command {
         })
 }
 
+/// A command that does not propose what its help does not tell.
+fn without_hidden(command: &clap::Command) -> clap::Command {
+    let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    let about = command.get_about().cloned().unwrap_or_default();
+    clap::Command::new(command.get_name().to_owned())
+        .about(about)
+        .args(shown.cloned())
+}
+
 /// Writes the completions for a shell, which tell in this language what each
 /// word is.
 ///
@@ -88,16 +99,26 @@ pub fn completions(
     let mut script = Vec::new();
     let mut tree = spoken(completable(), lang);
     clap_complete::generate(shell, &mut tree, "rmq-lab", &mut script);
-    out.write_all(&script)
+    match shell {
+        clap_complete::Shell::Bash => {
+            let script = String::from_utf8_lossy(&script);
+            out.write_all(script.replace(TORN, WHOLE).as_bytes())
+        }
+        _ => out.write_all(&script),
+    }
 }
 
-/// Writes the manual page.
+/// What `clap_complete` 4.6 makes of the program's name where it looks up
+/// what can be typed behind a command of it, and what where it notes that
+/// command: with a hyphen in the name the two differ, and bash proposes
+/// nothing.
+const TORN: &str = "rmq__subcmd__lab";
+const WHOLE: &str = "rmq__lab";
+
+/// Writes the manual page: the program, and each of its commands.
 ///
 /// # Errors
 /// When stdout is closed.
 pub fn man(lang: Lang, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Vec::new();
-    clap_mangen::Man::new(spoken(Cli::command(), lang)).render(&mut page)?;
-    let page = String::from_utf8_lossy(&page);
-    out.write_all(headed(&page, lang).as_bytes())
+    out.write_all(manual::page(lang)?.as_bytes())
 }

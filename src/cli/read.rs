@@ -76,8 +76,16 @@ pub fn read(
 
 /// The chapter that is meant.
 fn chapter(typed: &str) -> Result<&'static Chapter, Problem> {
-    names::chapter(typed)
-        .map_err(|problem| names::scenario(typed).map_or(problem, no_chapter))
+    let problem = match names::chapter(typed) {
+        Ok(chapter) => return Ok(chapter),
+        Err(problem) => problem,
+    };
+    match names::scenario(typed) {
+        Some(scenario) => Err(no_chapter(scenario)),
+        // A scenario was meant, which is told as every command tells it.
+        None if typed.contains('/') => names::entries(typed).and(Err(problem)),
+        None => Err(problem),
+    }
 }
 
 /// A scenario was named: what to read, and what there is of it instead.

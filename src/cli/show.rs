@@ -62,8 +62,14 @@ fn ways(entry: &Entry, diff: bool, manner: Manner) -> Result<String, Problem> {
         // holds; whole, what lies between them stands there, too.
         [first, .., last] if diff => {
             told.push_str(&two(&shown(first)?, &shown(last)?, diff, manner));
+            if !behind(scenario).is_empty() {
+                told.push_str(&whole(entry, manner));
+            }
         }
         all => {
+            if diff {
+                told.push_str(&format!(" {}\n", ONLY_ONE.say(manner.lang)));
+            }
             for way in all {
                 told.push_str(&shown(way)?.whole(manner));
             }
@@ -71,6 +77,21 @@ fn ways(entry: &Entry, diff: bool, manner: Manner) -> Result<String, Problem> {
         }
     }
     Ok(told)
+}
+
+/// Where there is nothing to compare.
+const ONLY_ONE: Text = text! {
+    en: "There is one way only: here it is.",
+    zh: "只有一种写法，没有可比的："
+};
+
+/// Where what differs calls what does not.
+fn whole(entry: &Entry, manner: Manner) -> String {
+    let told = text! {
+        en: "What they call: rmq-lab show {target}",
+        zh: "它们调用的代码：rmq-lab show {target}", target = entry.target()
+    };
+    format!(" {}\n\n", told.say(manner.lang))
 }
 
 /// What is behind the ways of a scenario.

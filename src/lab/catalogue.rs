@@ -100,11 +100,14 @@ pub fn mechanism(
     });
     if all.is_empty() {
         let kind = entry.scenario.ways.kind();
-        return Err(problem.help(text! {
-            en: "it is a {kind}: there is nothing to take out",
-            zh: "它是 {kind}：没有可去掉的机制",
-            kind = kind
-        }));
+        let in_chinese = match kind {
+            "trap" => "陷阱",
+            _ => "测量",
+        };
+        return Err(problem.help(Text::made(
+            format!("it is a {kind}: there is nothing to take out"),
+            format!("它是{in_chinese}：没有可去掉的机制"),
+        )));
     }
     Err(problem.help(match nearest(name, all.iter().map(|m| m.id)) {
         Some(id) => did_you_mean(&id),

@@ -108,52 +108,63 @@ pub(super) fn summary(
     lines
 }
 
+/// The columns of the summary.
+#[derive(Clone, Copy)]
+struct Columns {
+    names: usize,
+    lefts: usize,
+}
+
+/// Between two columns.
+const GAP: &str = "   ";
+
+impl Columns {
+    /// As wide as the pairs that fit on one line.
+    fn of(page: &Page, outcomes: &[Outcome], topic: &str) -> Self {
+        let widest =
+            |cells: &mut dyn Iterator<Item = usize>| cells.max().unwrap_or(0);
+        let names = widest(
+            &mut outcomes.iter().map(|o| page.width_of(&o.scenario) + 2),
+        )
+        .max(page.width_of(topic));
+        // Before the name stands a glyph, between two spaces.
+        let room = page.width.saturating_sub(names + 2 * GAP.len() + 2);
+        // What stands alone in its row may be longer than its column.
+        let pairs = outcomes.iter().filter(|o| !o.right.is_empty());
+        let pairs = pairs.map(|o| {
+            [&o.left, &o.right].map(|text| page.width_of(page.say(text)))
+        });
+        let mut lefts = pairs
+            .filter(|[left, right]| left + right <= room)
+            .map(|[left, _]| left);
+        Self { names, lefts: widest(&mut lefts) }
+    }
+}
+
 fn rows(page: &Page, outcomes: &[Outcome]) -> Vec<String> {
     let topic = outcomes.first().map_or("", |o| o.topic.as_str());
-    let widest =
-        |cells: &mut dyn Iterator<Item = usize>| cells.max().unwrap_or(0);
-    let names =
-        widest(&mut outcomes.iter().map(|o| page.width_of(&o.scenario) + 2))
-            .max(page.width_of(topic));
-    // What stands alone in its row may be longer than its column.
-    let lefts = widest(
-        &mut outcomes
-            .iter()
-            .filter(|o| !o.right.is_empty())
-            .map(|o| page.width_of(page.say(&o.left))),
-    );
-    let rights =
-        widest(&mut outcomes.iter().map(|o| page.width_of(page.say(&o.right))));
-    let paired = rights > 0;
-    let beside = names + 2 + lefts + 2 + rights < page.width;
-    let mut lines = Vec::new();
-    let head = match paired && beside {
-        true => format!(
-            " {}   {}   {}",
-            page.pad(topic, names),
+    let columns = Columns::of(page, outcomes, topic);
+    let head = match columns.lefts {
+        0 => format!(" {topic}"),
+        lefts => format!(
+            " {}{GAP}{}{GAP}{}",
+            page.pad(topic, columns.names),
             page.pad(page.say(&WayName::Naive.word()), lefts),
             page.say(&WayName::Fixed.word()),
         ),
-        false => format!(" {topic}"),
     };
-    lines.extend(
-        page.wrap(&head, page.width - 1)
-            .iter()
-            .map(|l| page.paint(Ink::Dim, &format!(" {}", l.trim_start()))),
-    );
+    let mut lines: Vec<_> = page
+        .wrap(&head, page.width - 1)
+        .iter()
+        .map(|l| page.paint(Ink::Dim, &format!(" {}", l.trim_start())))
+        .collect();
     for outcome in outcomes {
-        lines.extend(row(page, outcome, names, lefts, beside));
+        lines.extend(row(page, outcome, columns));
     }
     lines
 }
 
-fn row(
-    page: &Page,
-    outcome: &Outcome,
-    names: usize,
-    lefts: usize,
-    beside: bool,
-) -> Vec<String> {
+fn row(page: &Page, outcome: &Outcome, columns: Columns) -> Vec<String> {
     let (glyph, ink) = match outcome.verdict {
         Some(verdict) => (words::verdict(verdict).0, verdict_ink(verdict)),
         None => ("-", Ink::Dim),
@@ -165,21 +176,28 @@ fn row(
     };
     let (left, right) = (page.say(&outcome.left), page.say(&outcome.right));
     let lead = format!(" {glyph} ");
-    if beside {
-        let name = page.pad(&outcome.scenario, names - 2);
-        let told =
-            format!("{name}   {}   {right}{word}", page.pad(left, lefts));
-        if page.width_of(&told) + 3 < page.width {
-            return vec![format!(
-                "{}{}",
-                page.paint(ink, &lead),
-                told.trim_end()
-            )];
-        }
+    let name = page.pad(&outcome.scenario, columns.names - 2);
+    let cell = page.pad(left, columns.lefts);
+    let in_columns = right.is_empty() || page.width_of(left) <= columns.lefts;
+    let told = format!("{name}{GAP}{cell}{GAP}{right}{word}");
+    if in_columns && page.width_of(&told) + 3 < page.width {
+        return vec![format!("{}{}", page.paint(ink, &lead), told.trim_end())];
     }
-    let comma = if right.is_empty() { "" } else { page.say(&words::COMMA) };
-    let told = format!("{}: {left}{comma}{right}{word}", outcome.scenario);
-    page.hang(&lead, ink, &told)
+    let told = match right {
+        "" => left.to_owned(),
+        _ => page.say(&pair(outcome)).to_owned(),
+    };
+    page.hang(&lead, ink, &format!("{}: {told}{word}", outcome.scenario))
+}
+
+/// Both results in one sentence, where no column says which is which.
+fn pair(outcome: &Outcome) -> Text {
+    let Outcome { left, right, .. } = outcome;
+    let (naive, fixed) = (WayName::Naive.word(), WayName::Fixed.word());
+    Text::made(
+        format!("{} {}; {} {}", naive.en, left.en, fixed.en, right.en),
+        format!("{} {}；{} {}", naive.zh, left.zh, fixed.zh, right.zh),
+    )
 }
 
 /// `9 of 9 proven, 34 s, of which the broker's boot 3.5 s; nothing left behind`

@@ -11,7 +11,7 @@ use super::{
     chart::chart, curve::curve, layout::Page, sample, spinner::Busy,
     table::table, teller::Teller, *,
 };
-use crate::event::{Bar, BarGroup, Chart, Event, Gauge, Unit};
+use crate::event::{Bar, BarGroup, Chart, Event, Gauge, Unit, WayResult};
 
 const LANGS: [Lang; 2] = [Lang::En, Lang::Zh];
 
@@ -206,6 +206,29 @@ fn the_summary_says_what_a_way_says_of_itself() {
     let english = told(&three, Lang::En, Detail::Normal);
     let last = english.rsplit_once(" naive  ").unwrap().1;
     assert!(!last.contains("12 of 400"), "{last}");
+}
+
+#[test]
+fn results_that_fit_in_no_column_say_whose_they_are() {
+    let long = |way: &mut WayResult| {
+        way.came_to = Some(Text::same("a long way from home, and from you"));
+    };
+    let mut run = sample::decoupling();
+    for stamped in &mut run {
+        if let Event::Verdict(ended) = &mut stamped.event
+            && ended.scenario == "peak"
+        {
+            ended.ways.values_mut().for_each(long);
+        }
+    }
+    let words = "a long way from home, and from you";
+    let english = told(&run, Lang::En, Detail::Normal);
+    let flat: Vec<&str> = english.split_whitespace().collect();
+    let flat = flat.join(" ");
+    let pair = format!("✓ peak: naive {words}; fixed {words}");
+    assert!(flat.contains(&pair), "{english}");
+    let chinese = told(&run, Lang::Zh, Detail::Normal);
+    assert!(chinese.contains("peak: 朴素 a long way"), "{chinese}");
 }
 
 fn step(verb: Text, text: Text) -> Event {

@@ -62,6 +62,7 @@ impl Asking<'_> {
         Ok(())
     }
 
+    /// What is due, now or later, and how many are new.
     fn what_comes(
         &self,
         desk: &mut Desk<'_>,
@@ -94,8 +95,22 @@ impl Asking<'_> {
                 format!("现在还有 {cards} 张到期"),
             ),
         };
-        desk.label(&text! { en: "Due", zh: "到期" }, &due)
+        desk.label(&text! { en: "Due", zh: "到期" }, &due)?;
+        match known.unseen(outline, self.topic) {
+            0 => Ok(()),
+            new => desk.label(&text! { en: "New", zh: "新" }, &unseen(new)),
+        }
     }
+}
+
+fn unseen(new: usize) -> Text {
+    Text::made(
+        match new {
+            1 => "1 card has not been asked yet".to_owned(),
+            _ => format!("{new} cards have not been asked yet"),
+        },
+        format!("还有 {new} 张没考过"),
+    )
 }
 
 fn done(session: &Session) -> Text {

@@ -87,6 +87,7 @@ fn a_question_is_thought_about_looked_at_and_graded() {
          [d] deeper\n [q] end 3\n",
         "1 answered: 0 again, 0 hard, 1 good, 0 easy",
         "the next card is due in 3 days",
+        "\n New     28 cards have not been asked yet\n",
         "\n next    rmq-lab read idempotency\n",
     ] {
         assert!(said.contains(part), "no {part:?} in\n{said}");

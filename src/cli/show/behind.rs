@@ -29,7 +29,30 @@ pub fn several(files: &[&str], names: &[&str]) -> Vec<Behind> {
             found.push(Behind { label: CALLED, name });
         }
     }
+    if found.is_empty() {
+        found.extend(shared_end(files, names));
+    }
     found
+}
+
+/// The function with whose call all of them end: they differ in what they do
+/// before it, or in what they give it.
+fn shared_end(files: &[&str], names: &[&str]) -> Option<Behind> {
+    let mut ends = names.iter().map(|name| ends_in(files, name));
+    let name = ends.next()??;
+    let is_shared = ends.all(|end| end.as_ref() == Some(&name));
+    (is_shared && !names.contains(&name.as_str()))
+        .then_some(Behind { label: CALLED, name })
+}
+
+/// The function of these files whose call is the last thing this one does.
+fn ends_in(files: &[&str], name: &str) -> Option<String> {
+    let code = function(files, name)?;
+    let (_, body) = parts(&code)?;
+    let last = calls(&body).find(|call| {
+        call.after.split_whitespace().collect::<String>() == ".await"
+    })?;
+    function(files, last.name).map(|_| last.name.to_owned())
 }
 
 /// Behind the only way, which has no other one beside it to tell what it is
@@ -227,6 +250,15 @@ pub(super) async fn sell(lab: &Lab, size: Size, look: Look) -> Ran {
         let files = [FILE, OTHER];
         assert_eq!(names(several(&files, &["small", "large"])), ["sell"]);
         assert_eq!(names(several(&files, &["asked", "large"])), ["sell"]);
+    }
+
+    #[test]
+    fn what_all_of_several_end_in_comes_once() {
+        let found = |all: &[&str]| names(several(&[FILE, OTHER], all));
+        let none: [&str; 0] = [];
+        assert_eq!(found(&["asked", "asked"]), ["sell"]);
+        assert_eq!(found(&["asked", "used"]), none, "not all");
+        assert_eq!(found(&["asked", "sell"]), none, "it is shown already");
     }
 
     #[test]

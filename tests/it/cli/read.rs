@@ -61,6 +61,12 @@ fn chapters() -> Vec<Trial> {
             .and("\n  办法: 它那一章：rmq-lab read idempotency\n")
             .and("它的代码：rmq-lab show idempotency/inbox\n")
             .named("a_scenario_brings_its_chapter_in_chinese"),
+        Asked::to("read 3/inbx")
+            .exits(64)
+            .says_nothing()
+            .says_on_stderr("error: no scenario \"inbx\" in idempotency\n")
+            .and("  help: did you mean \"idempotency/inbox\"?\n")
+            .named("a_mistyped_scenario_brings_the_nearest_one"),
         Asked::to("read mark-first")
             .exits(64)
             .says_on_stderr("error: idempotency/mark-first is a scenario: ")

@@ -62,7 +62,7 @@ pub fn trials() -> Vec<Trial> {
         Asked::to("completions bash")
             .says("idempotency/mark-first")
             .and("unique-key")
-            .looks_like(bash_understands)
+            .looks_like(bash_completes)
             .named("completions_know_scenarios_and_mechanisms"),
         Asked::to("man")
             .looks_like(|ended| match ended.stdout.starts_with(".ie") {
@@ -70,12 +70,18 @@ pub fn trials() -> Vec<Trial> {
                 false => Err("no roff at the beginning".to_owned()),
             })
             .says("\n.TH rmq-lab 1")
+            .and("\n.SS rmq\\-lab images pull\n")
+            .and("\\fB\\-\\-without\\fR")
             .named("the_manual_is_a_roff_page"),
         Asked::to("man --lang zh")
             .says("\n.SH 选项\n")
             .and("显示帮助")
             .named("the_manual_is_told_in_chinese"),
         Asked::to("completions zsh --lang zh")
+            .looks_like(|ended| match ended.stdout.contains("--hand-on") {
+                true => Err("it proposes what help does not tell".to_owned()),
+                false => Ok(()),
+            })
             .says("idempotency/mark-first")
             .and("卡片上的题目")
             .named("completions_are_told_in_chinese"),
@@ -207,21 +213,52 @@ fn text<'a>(line: &'a Value, name: &str) -> &'a str {
     line[name].as_str().unwrap_or_default()
 }
 
-fn bash_understands(ended: &Ended) -> Result<(), String> {
+/// What is typed before the key, and what it must propose.
+const COMPLETED: [(&str, &str); 6] = [
+    ("sh", "show"),
+    ("show idempotency/inb", "idempotency/inbox"),
+    ("demo --rep", "--report"),
+    ("demo idempotency/inbox --without unique", "unique-key"),
+    ("read mirr", "mirrored-ha"),
+    ("list dura", "durability"),
+];
+
+/// Bash itself is asked what it would propose.
+fn bash_completes(ended: &Ended) -> Result<(), String> {
+    let mut script = ended.stdout.clone();
+    for (typed, _) in COMPLETED {
+        let mut words = typed.rsplit(' ');
+        let last = words.next().unwrap_or_default();
+        let before_it = words.next().unwrap_or("rmq-lab");
+        let count = typed.split(' ').count();
+        script.push_str(&format!(
+            "\nCOMP_WORDS=(rmq-lab {typed}) COMP_CWORD={count}\n\
+             _rmq__lab rmq-lab '{last}' '{before_it}'\n\
+             echo \"${{COMPREPLY[*]}}\"\n"
+        ));
+    }
     let mut bash = Command::new("bash")
-        .arg("-n")
         .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|e| format!("bash: {e}"))?;
     if let Some(mut stdin) = bash.stdin.take() {
-        stdin.write_all(ended.stdout.as_bytes()).map_err(|e| e.to_string())?;
+        stdin.write_all(script.as_bytes()).map_err(|e| e.to_string())?;
     }
     let done = bash.wait_with_output().map_err(|e| e.to_string())?;
-    match done.status.success() {
-        true => Ok(()),
-        false => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
+    if !done.status.success() || !done.stderr.is_empty() {
+        return Err(String::from_utf8_lossy(&done.stderr).into_owned());
     }
+    let told = String::from_utf8_lossy(&done.stdout);
+    let proposed: Vec<&str> = told.lines().collect();
+    assert_eq!(proposed.len(), COMPLETED.len(), "{told}");
+    for ((typed, wanted), proposed) in COMPLETED.iter().zip(proposed) {
+        if !proposed.split(' ').any(|word| word == *wanted) {
+            return Err(format!("{typed:?} brings {proposed:?}"));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn every_line_is_an_event(ended: &Ended) -> Result<(), String> {
