@@ -299,6 +299,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_to_be_typed_is_told_whole_and_where_it_leads() {
+        let last = CHAPTERS.last().unwrap();
+        for lang in [Lang::En, Lang::Zh] {
+            let told = whole(last, &style(lang), false);
+            for words in [
+                "messages_unacknowledged",
+                "durability/cancel-ignored",
+                "-> NAME: rmq-lab demo beyond/NAME\n",
+                "-> TOPIC/NAME: rmq-lab demo TOPIC/NAME\n",
+            ] {
+                assert!(told.contains(words), "{words}: {told}");
+            }
+            assert!(!told.contains("( →") && !told.contains("（ →"), "{told}");
+        }
+    }
+
+    #[test]
     fn the_last_chapter_names_no_next_one() {
         let last = CHAPTERS.last().map(|c| whole(c, &style(Lang::En), false));
         assert!(!last.unwrap_or_default().contains("rmq-lab read"));

@@ -154,7 +154,8 @@ impl<'t> Paper<'t> {
             };
             let command = format!("rmq-lab demo {}", runs.join(" "));
             // A full-width stop brings its own space.
-            let tight = plain(&words).ends_with(['。', '；', '，', '：']);
+            let tight = ['。', '；', '，', '：', '(', '（'];
+            let tight = plain(&words).ends_with(tight);
             let arrow = match words.is_empty() || tight {
                 true => "→\u{a0}",
                 false => " →\u{a0}",
@@ -201,13 +202,13 @@ impl<'t> Paper<'t> {
     }
 
     fn table(&self, rows: &[Row], indent: usize) -> Vec<String> {
-        let mut points = false;
+        let mut pointed = Vec::new();
         let bare: Vec<Vec<Vec<Span>>> = rows
             .iter()
             .map(|row| {
                 let cells = row.cells.iter().map(|cell| {
-                    let (cell, does) = in_cell(cell, self.topic);
-                    points |= does;
+                    let (cell, names) = in_cell(cell, self.topic);
+                    pointed.extend(names);
                     cell
                 });
                 cells.collect()
@@ -220,9 +221,14 @@ impl<'t> Paper<'t> {
             }
             None => self.list(None, &records(&bare, self.lang), indent),
         };
-        if points {
-            let told = format!("-> NAME: rmq-lab demo {}/NAME", self.topic);
-            let told = narrate::painted(Ink::Dim, &told, self.color);
+        let (others, own): (Vec<_>, Vec<_>) =
+            pointed.iter().partition(|name| name.contains('/'));
+        let legend = [
+            (own, format!("-> NAME: rmq-lab demo {}/NAME", self.topic)),
+            (others, "-> TOPIC/NAME: rmq-lab demo TOPIC/NAME".to_owned()),
+        ];
+        for (_, told) in legend.iter().filter(|(names, _)| !names.is_empty()) {
+            let told = narrate::painted(Ink::Dim, told, self.color);
             lines.push(format!("{margin}{told}"));
         }
         lines
@@ -291,9 +297,9 @@ fn records(rows: &[Vec<Vec<Span>>], lang: Lang) -> Vec<Vec<Block>> {
     records.collect()
 }
 
-/// A cell with its arrows in ASCII, and whether it has any.
-fn in_cell(spans: &[Span], topic: &str) -> (Vec<Span>, bool) {
-    let mut points = false;
+/// A cell with its arrows in ASCII, and the names behind these.
+fn in_cell(spans: &[Span], topic: &str) -> (Vec<Span>, Vec<String>) {
+    let mut pointed = Vec::new();
     let mut told = Vec::new();
     for piece in pieces(spans, topic) {
         let runs = match piece {
@@ -303,7 +309,6 @@ fn in_cell(spans: &[Span], topic: &str) -> (Vec<Span>, bool) {
             }
             Piece::Runs(runs) => runs,
         };
-        points = true;
         let own = |run: &String| {
             let own = run.strip_prefix(topic);
             let own = own.and_then(|run| run.strip_prefix('/'));
@@ -314,8 +319,9 @@ fn in_cell(spans: &[Span], topic: &str) -> (Vec<Span>, bool) {
         let names: Vec<_> = runs.iter().map(own).collect();
         let (text, code) = (names.join(", "), true);
         told.push(Span { text, code, ..Span::default() });
+        pointed.extend(names);
     }
-    (told, points)
+    (told, pointed)
 }
 
 /// The ink of the house, where there is any.

@@ -27,11 +27,13 @@ pub fn lines(
     let columns = rows.first().map_or(0, Vec::len);
     let mut fit = TblFit::new(columns, room).ok()?;
     let mut longest = vec![0; columns];
+    let mut names = vec![0; columns];
     for (nth, cell) in rows.iter().flat_map(|row| row.iter().enumerate()) {
         let width = width_in(lang, &plain(cell));
         // A space on either side.
         fit.see_cell(nth, width + 2);
         longest[nth] = longest[nth].max(width);
+        names[nth] = names[nth].max(longest_name(cell, lang));
     }
     let mut widths: Vec<_> =
         fit.fit().col_widths.iter().map(|width| width - 2).collect();
@@ -43,6 +45,7 @@ pub fn lines(
         *width += more;
         left -= more;
     }
+    spare_names(&mut widths, &names);
     let squeezed = |(&width, &longest)| width < NARROW && width < longest;
     if widths.iter().zip(&longest).any(squeezed) {
         return None;
@@ -55,6 +58,32 @@ pub fn lines(
         })
         .collect();
     Some(drawn(&wrapped, columns, room, skin))
+}
+
+/// The longest word of code: who breaks it tells a name that is none.
+fn longest_name(cell: &[Span], lang: Lang) -> usize {
+    let code = cell.iter().filter(|span| span.code);
+    let words = code.flat_map(|span| span.text.split(' '));
+    words.map(|word| width_in(lang, word)).max().unwrap_or(0)
+}
+
+/// Columns in which a name would be broken get what others can spare: those
+/// break between words, and not below what can be read.
+fn spare_names(widths: &mut [usize], names: &[usize]) {
+    loop {
+        let wants = |&nth: &usize| widths[nth] < names[nth];
+        let Some(poor) = (0..widths.len()).find(wants) else { return };
+        let spare =
+            |nth: usize| widths[nth].saturating_sub(names[nth].max(NARROW));
+        let rich = (0..widths.len()).max_by_key(|nth| spare(*nth));
+        match rich.filter(|nth| spare(*nth) > 0) {
+            Some(rich) => {
+                widths[rich] -= 1;
+                widths[poor] += 1;
+            }
+            None => return,
+        }
+    }
 }
 
 /// Rows of cells of lines.
@@ -191,6 +220,16 @@ mod tests {
                 "+---------+----------------+",
             ]
         );
+    }
+
+    #[test]
+    fn a_name_is_not_broken_where_words_can_be() {
+        let text = "| name | what it says |\n|---|---|\n\
+                    | `messages_ready_for_all` | a few words on what that is \
+                    |\n";
+        let told = told(text, 44, Lang::En).unwrap_or_default().join("\n");
+        assert!(told.contains("| messages_ready_for_all |"), "{told}");
+        assert!(told.lines().all(|line| line.len() <= 44), "{told}");
     }
 
     #[test]
