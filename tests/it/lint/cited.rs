@@ -76,6 +76,11 @@ pub fn holds(said: &str, name: &str) -> bool {
     })
 }
 
+/// A title without the version that may stand on either side of it.
+pub fn without_version(said: &str) -> &str {
+    said.trim_matches(|c: char| c.is_ascii_digit() || c == '.' || c == ' ')
+}
+
 /// Whether it is the first words of a name, two at least.
 pub fn is_short_for(said: &str, name: &str) -> bool {
     let rest = name.strip_prefix(said).filter(|_| said.contains(' '));

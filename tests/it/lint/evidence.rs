@@ -10,7 +10,10 @@ use rmq_lab::{
 
 use super::{
     book::{Book, LANGUAGES, Paper},
-    cited::{holds, is_short_for, is_title, numbers_in, set_off, titles},
+    cited::{
+        holds, is_short_for, is_title, numbers_in, set_off, titles,
+        without_version,
+    },
     inline::{Words, flat},
     rule::{Finding, Rule, Spoil, edit, spoil},
     structure::SECTIONS,
@@ -146,8 +149,10 @@ impl<'b> Proof<'b> {
     /// it is of the chapter's own.
     fn is_run(&self, span: &Span) -> bool {
         let text = span.text.as_str();
-        let name = text.strip_prefix("rmq-lab demo ").unwrap_or(text);
-        let name = name.split(' ').next().unwrap_or_default();
+        let name = match text.strip_prefix("rmq-lab demo ") {
+            Some(rest) => rest.split(' ').next().unwrap_or_default(),
+            None => text,
+        };
         let target = match name.contains('/') {
             true => name.to_owned(),
             false => format!("{}/{name}", self.topic),
@@ -159,7 +164,11 @@ impl<'b> Proof<'b> {
     /// first words of it.
     fn is_named(&self, piece: &str) -> bool {
         let mut names = self.names.iter();
-        names.any(|name| holds(piece, name) || is_short_for(piece, name))
+        names.any(|name| match name.contains(' ') {
+            true => holds(piece, name) || is_short_for(piece, name),
+            // A title of one word is a word of the language, too.
+            false => piece == name || without_version(piece) == name,
+        })
     }
 
     /// In a section of claims everything is to be proven by itself.
@@ -284,6 +293,8 @@ fn said_only(nth: usize, lang: Lang, run: &str) -> Vec<Spoil> {
         "- So it is. → `never`".to_owned(),
         "- So it is. → `durability/never`".to_owned(),
         "- So it is [9].".to_owned(),
+        format!("- So it is. → `{run} so`"),
+        "- So it is (Queues are so, and Safety first).".to_owned(),
     ];
     let spoils = claims.iter().map(|what| ahead_of(MYTHS, nth, lang, what));
     // At the end of each other section of claims.
