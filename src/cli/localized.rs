@@ -15,6 +15,7 @@ use clap::{Command, CommandFactory, FromArgMatches, ValueEnum};
 
 pub use refusal::refused;
 pub use spoken::{headed, spoken};
+pub(super) use table::HELP;
 
 use super::Cli;
 use crate::{narrate::Style, text::Lang};

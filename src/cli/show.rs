@@ -63,7 +63,7 @@ fn ways(entry: &Entry, diff: bool, manner: Manner) -> Result<String, Problem> {
         [first, .., last] if diff => {
             told.push_str(&two(&shown(first)?, &shown(last)?, diff, manner));
             if !behind(scenario).is_empty() {
-                told.push_str(&whole(entry, manner));
+                told.push_str(&where_called(&entry.target(), manner));
             }
         }
         all => {
@@ -86,10 +86,10 @@ const ONLY_ONE: Text = text! {
 };
 
 /// Where what differs calls what does not.
-fn whole(entry: &Entry, manner: Manner) -> String {
+fn where_called(shown: &str, manner: Manner) -> String {
     let told = text! {
-        en: "What they call: rmq-lab show {target}",
-        zh: "它们调用的代码：rmq-lab show {target}", target = entry.target()
+        en: "What they call: rmq-lab show {shown}",
+        zh: "它们调用的代码：rmq-lab show {shown}", shown = shown
     };
     format!(" {}\n\n", told.say(manner.lang))
 }
@@ -143,14 +143,15 @@ fn without_one(
     let rest =
         Shown::new(entry.scenario, label, &mechanism.name, mechanism.code)?;
     let told = two(&whole, &rest, diff, manner);
-    let behind = match diff {
-        true => Vec::new(),
-        false => behind::several(
-            entry.scenario.source,
-            &[fixed.code, mechanism.code],
-        ),
+    let behind =
+        behind::several(entry.scenario.source, &[fixed.code, mechanism.code]);
+    let after = match diff && !behind.is_empty() {
+        true => {
+            let shown = format!("{} --without {name}", entry.target());
+            where_called(&shown, manner)
+        }
+        false => after(entry.scenario, behind, manner)?,
     };
-    let after = after(entry.scenario, behind, manner)?;
     Ok(format!(" {}\n{told}{after}", entry.target()))
 }
 

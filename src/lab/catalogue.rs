@@ -99,14 +99,10 @@ pub fn mechanism(
         name = name, target = target
     });
     if all.is_empty() {
-        let kind = entry.scenario.ways.kind();
-        let in_chinese = match kind {
-            "trap" => "陷阱",
-            _ => "测量",
-        };
+        let kind = entry.scenario.ways.kind_word();
         return Err(problem.help(Text::made(
-            format!("it is a {kind}: there is nothing to take out"),
-            format!("它是{in_chinese}：没有可去掉的机制"),
+            format!("it is a {}: there is nothing to take out", kind.en),
+            format!("它是{}：没有可去掉的机制", kind.zh),
         )));
     }
     Err(problem.help(match nearest(name, all.iter().map(|m| m.id)) {

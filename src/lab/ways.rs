@@ -45,6 +45,16 @@ impl Ways {
         }
     }
 
+    /// The same, for a person.
+    pub const fn kind_word(&self) -> Text {
+        let zh = match self {
+            Self::Pair { .. } | Self::Three { .. } => "对照",
+            Self::Trap(_) => "陷阱",
+            Self::Measure(_) => "测量",
+        };
+        Text::fixed(self.kind(), zh)
+    }
+
     /// What can be left out of the fixed way.
     pub const fn mechanisms(&self) -> &'static [Mechanism] {
         match self {

@@ -9,7 +9,7 @@ use clap_mangen::Man;
 use crate::{
     cli::{
         Cli,
-        localized::{headed, spoken},
+        localized::{HELP, headed, spoken},
     },
     text::Lang,
 };
@@ -56,7 +56,8 @@ fn of_command(path: &str, command: &Command) -> io::Result<String> {
     let path = format!("{path} {}", command.get_name());
     let own = command.clone().mut_args(|arg| {
         let everywhere = arg.is_global_set() || arg.get_id() == HELP;
-        arg.hide(everywhere)
+        let hidden = arg.is_hide_set() || everywhere;
+        arg.hide(hidden)
     });
     let takes = own.get_arguments().any(|arg| !arg.is_hide_set());
     let man = Man::new(own);
@@ -81,5 +82,3 @@ fn section(man: &Man, render: Render) -> io::Result<String> {
     let body = told.split_once(".SH ").and_then(|(_, it)| it.split_once('\n'));
     Ok(body.map_or_else(String::new, |(_, body)| body.to_owned()))
 }
-
-const HELP: &str = "help";

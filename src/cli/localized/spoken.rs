@@ -53,21 +53,18 @@ fn in_chinese(command: Command, path: &str) -> Command {
 fn argument(arg: Arg, path: &str) -> Arg {
     let id = arg.get_id().to_string();
     let told = |what: &str| Some(table::find(path, what)?.say(Lang::Zh));
-    let of_value = |value: PossibleValue| match told(&format!(
-        "{id}={}",
-        value.get_name()
-    )) {
-        Some(text) => value.help(text.to_owned()),
-        None => value,
+    let of_value = |value: PossibleValue| {
+        let what = format!("{id}={}", value.get_name());
+        match told(&what) {
+            Some(text) => value.help(text.to_owned()),
+            None => value,
+        }
     };
-    let explained = arg
-        .get_possible_values()
-        .iter()
-        .any(|value| value.get_help().is_some());
+    let values = arg.get_possible_values();
+    let explained = values.iter().any(|value| value.get_help().is_some());
     let arg = match explained {
         true => {
-            let values = arg.get_possible_values().into_iter().map(of_value);
-            let values: Vec<PossibleValue> = values.collect();
+            let values: Vec<_> = values.into_iter().map(of_value).collect();
             arg.value_parser(PossibleValuesParser::new(values))
         }
         false => arg,

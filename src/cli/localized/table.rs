@@ -10,7 +10,7 @@ pub(super) const ABOUT: &str = "";
 /// What is said above its help only, where that is more.
 pub(super) const LONG: &str = "about";
 /// The name of clap's own command and option.
-pub(super) const HELP: &str = "help";
+pub(in crate::cli) const HELP: &str = "help";
 
 /// A command as it is typed, without the program; the id of an argument, or
 /// `id=value`; and what is said of it.

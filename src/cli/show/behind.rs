@@ -47,12 +47,29 @@ fn shared_end(files: &[&str], names: &[&str]) -> Option<Behind> {
 
 /// The function of these files whose call is the last thing this one does.
 fn ends_in(files: &[&str], name: &str) -> Option<String> {
+    ending(files, name, |_| true)
+}
+
+/// The function of these files whose call is the whole body of this one.
+fn only_called(files: &[&str], name: &str) -> Option<String> {
+    ending(files, name, |call| call.before.trim().is_empty())
+}
+
+/// The function of these files with whose call this one ends, where that is
+/// such a call; not itself.
+fn ending(
+    files: &[&str],
+    name: &str,
+    is_such: impl Fn(&Call) -> bool,
+) -> Option<String> {
     let code = function(files, name)?;
     let (_, body) = parts(&code)?;
     let last = calls(&body).find(|call| {
         call.after.split_whitespace().collect::<String>() == ".await"
     })?;
-    function(files, last.name).map(|_| last.name.to_owned())
+    let found = last.name != name && is_such(&last);
+    (found && function(files, last.name).is_some())
+        .then(|| last.name.to_owned())
 }
 
 /// Behind the only way, which has no other one beside it to tell what it is
@@ -67,18 +84,6 @@ pub fn one(files: &[&str], way: &Way) -> Vec<Behind> {
         .filter(|name| function(files, name).is_some())
         .map(|name| Behind { label: CALLER, name: name.to_owned() });
     called.into_iter().chain(caller).collect()
-}
-
-/// The function of these files whose call is the whole body of this one.
-fn only_called(files: &[&str], name: &str) -> Option<String> {
-    let code = function(files, name)?;
-    let (_, body) = parts(&code)?;
-    let call = calls(&body).next()?;
-    let after: String = call.after.split_whitespace().collect();
-    let alone = call.before.trim().is_empty() && after == ".await";
-    let found = alone && call.name != name;
-    (found && function(files, call.name).is_some())
-        .then(|| call.name.to_owned())
 }
 
 /// The one function of these files that is given all that this one was given,

@@ -34,6 +34,15 @@ pub fn trials() -> Vec<Trial> {
         Asked::to("show 3/mark-first")
             .says(" idempotency/mark-first\n")
             .named("a_scenario_by_its_chapters_number"),
+        Asked::to("show producer-loss/chain --diff")
+            .says("\n What they call: rmq-lab show producer-loss/chain\n")
+            .named("a_difference_says_where_the_code_is_that_is_called"),
+        Asked::to("show idempotency/lower-id --diff --lang zh")
+            .says(" 只有一种写法，没有可比的：\n")
+            .named("a_trap_has_no_difference_and_says_so_in_chinese"),
+        Asked::to("show beyond/competing")
+            .says("\n CALLED  two_packers\n")
+            .named("what_all_ways_end_in_is_shown_behind_them"),
         Asked::to("show idempotency/message-id")
             .says("\n CALLER  published_twice\n\n///")
             .and("async fn published_twice(")
@@ -72,6 +81,10 @@ pub fn trials() -> Vec<Trial> {
             .says("\n.TH rmq-lab 1")
             .and("\n.SS rmq\\-lab images pull\n")
             .and("\\fB\\-\\-without\\fR")
+            .looks_like(|ended| match ended.stdout.contains("hand") {
+                true => Err("it tells what help does not tell".to_owned()),
+                false => Ok(()),
+            })
             .named("the_manual_is_a_roff_page"),
         Asked::to("man --lang zh")
             .says("\n.SH 选项\n")
