@@ -87,11 +87,9 @@ const ONLY_ONE: Text = text! {
 
 /// Where what differs calls what does not.
 fn where_called(shown: &str, manner: Manner) -> String {
-    let told = text! {
-        en: "What they call: rmq-lab show {shown}",
-        zh: "它们调用的代码：rmq-lab show {shown}", shown = shown
-    };
-    format!(" {}\n\n", told.say(manner.lang))
+    let told = text! { en: "What they call:", zh: "它们调用的代码：" };
+    // On a line of its own: it is to be pasted.
+    format!(" {}\n   rmq-lab show {shown}\n\n", told.say(manner.lang))
 }
 
 /// What is behind the ways of a scenario.

@@ -35,7 +35,7 @@ pub fn trials() -> Vec<Trial> {
             .says(" idempotency/mark-first\n")
             .named("a_scenario_by_its_chapters_number"),
         Asked::to("show producer-loss/chain --diff")
-            .says("\n What they call: rmq-lab show producer-loss/chain\n")
+            .says("\n What they call:\n   rmq-lab show producer-loss/chain\n")
             .named("a_difference_says_where_the_code_is_that_is_called"),
         Asked::to("show idempotency/lower-id --diff --lang zh")
             .says(" 只有一种写法，没有可比的：\n")
